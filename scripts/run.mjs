@@ -1,0 +1,115 @@
+/**
+ * The front door of `npm run ...`: sets up what a task needs, then runs it. Plain JavaScript without
+ * dependencies, because it runs before anything is installed.
+ */
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runChild } from "./child.mjs";
+import {
+  assertNodeVersion,
+  assertWritable,
+  ensureFfmpeg,
+  ensureInstalled,
+  SetupError,
+  say,
+} from "./setup.mjs";
+import { readTestCounts } from "./test-counts.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** @param {string} name  a program of an installed package  @param {readonly string[]} args */
+async function tool(name, ...args) {
+  return (await runChild(join(root, "node_modules/.bin", name), args, { cwd: root })).code;
+}
+
+/** @param {string} path  from the repository's root  @param {readonly string[]} args */
+async function script(path, args) {
+  if (!existsSync(join(root, path))) throw new SetupError(`${path} is not there; nothing to run.`);
+  return (await runChild(process.execPath, [join(root, path), ...args])).code;
+}
+
+const build = () => tool("tsc", "-b");
+
+/** Format, lint and floating promises; gives how many of the two programs failed. */
+async function lint() {
+  const biome = await tool("biome", "check", "--error-on-warnings");
+  const oxlint = await tool("oxlint", "--type-aware", "--deny-warnings");
+  return Number(biome !== 0) + Number(oxlint !== 0);
+}
+
+async function check() {
+  const failedCount = Number((await build()) !== 0) + (await lint());
+  const tidy = await tool("vitest", "run", "test/tidy");
+  return failedCount === 0 ? tidy : 1;
+}
+
+/**
+ * All that CI runs. The last line counts the tests, and each failed check as a failed one.
+ *
+ * @param {readonly string[]} args  for vitest: files or names to choose
+ */
+async function test(args) {
+  if ((await build()) !== 0) {
+    console.log("0 passed, 1 failed");
+    return 1;
+  }
+  const lintFailedCount = await lint();
+  const report = join(root, ".cache/test-report.json");
+  rmSync(report, { force: true });
+  mkdirSync(dirname(report), { recursive: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const code = await tool("vitest", "run", ...reporters, ...args);
+  const counts = readTestCounts(report, { exitCode: code });
+  const failedCount = counts.failed + lintFailedCount;
+  if (lintFailedCount > 0) console.log("format or lint failed: see above");
+  if (counts.skipped > 0) console.log(`${counts.skipped} skipped`);
+  console.log(`${counts.passed} passed, ${failedCount} failed`);
+  return failedCount === 0 ? 0 : 1;
+}
+
+/** Builds what is imported, then runs a program of this repository. */
+async function built(/** @type {string} */ path, /** @type {readonly string[]} */ args) {
+  const code = await build();
+  return code === 0 ? script(path, args) : code;
+}
+
+/**
+ * @type {Readonly<Record<string, { needsFfmpeg: boolean,
+ *   run: (args: readonly string[]) => Promise<number> }>>}
+ */
+const tasks = {
+  check: { needsFfmpeg: false, run: check },
+  test: { needsFfmpeg: true, run: test },
+  demo: {
+    needsFfmpeg: true,
+    run: (args) => built("packages/cli/bin/retake.js", ["demo", ...args]),
+  },
+  golden: { needsFfmpeg: false, run: (args) => built("dist/test/golden/run.js", args) },
+  bench: {
+    needsFfmpeg: true,
+    run: ([name = "", ...args]) => built(`dist/bench/${name}.js`, args),
+  },
+  "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },
+};
+
+/** @param {readonly string[]} argv  the task and its arguments */
+async function main([name = "", ...args]) {
+  const task = tasks[name];
+  if (task === undefined) {
+    throw new SetupError(`unknown task "${name}": expected ${Object.keys(tasks).join(", ")}.`);
+  }
+  assertNodeVersion(root);
+  assertWritable(root);
+  await ensureInstalled(root);
+  if (task.needsFfmpeg) await ensureFfmpeg();
+  return task.run(args);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  say(error.message);
+  process.exitCode = 1;
+}
