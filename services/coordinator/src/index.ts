@@ -1,1 +1,15 @@
-export {};
+export { type Clip, clipHash } from "./media/clip.js";
+export { fitSize, type Size } from "./media/clip-size.js";
+export { type DecodedClip, type DecodeOptions, decodeClip } from "./media/decode.js";
+export {
+  type AudioSource,
+  type EncodedVideo,
+  type EncodeOptions,
+  encodeGif,
+  encodeVideo,
+} from "./media/encode.js";
+export type { ClipStart, Fit } from "./media/frame-choice.js";
+export { probeVideo } from "./media/probe.js";
+export type { VideoInfo } from "./media/probe-output.js";
+export { findPrograms, type Programs } from "./media/programs.js";
+export type { Rate } from "./media/rate.js";

@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { Code, fromUnknown, RetakeError } from "@retake/errors";
+
+const unfinished = new Set<string>();
+const deadly = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Writes a file under a temporary name in its own folder and renames it when `write` has ended: the
+ * final name never holds half a result. Whatever ends the work early, even a signal that ends this
+ * process, removes the temporary file (only SIGKILL and a power cut leave a `.retake-*.part`).
+ *
+ * @throws RetakeError output-not-writable or disk-full, and what `write` throws
+ */
+export async function writeAtomically<Result>(
+  path: string,
+  write: (temporaryPath: string) => Promise<Result>,
+): Promise<Result> {
+  const final = resolve(path);
+  const temporary = join(dirname(final), `.retake-${randomUUID()}.part`);
+  if (basename(final) === "" || path.endsWith("/") || path.includes("\0")) {
+    throw notWritable(path, "a name that is no file's");
+  }
+  remember(temporary);
+  try {
+    await orOutputError(path, async () => (await open(temporary, "wx")).close());
+    const result = await write(temporary);
+    await orOutputError(path, async () => {
+      await flush(temporary);
+      await rename(temporary, final);
+    });
+    return result;
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    forget(temporary);
+  }
+}
+
+/** Turns what a failed write says, an error of Node's or ffmpeg's words, into a typed error. */
+export function outputError(thrown: unknown, path: string): RetakeError {
+  if (thrown instanceof RetakeError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (/ENOSPC|EDQUOT|EFBIG|No space left|quota exceeded|File too large/i.test(message)) {
+    const full = `${path}: expected room on the disk, got none (${message}); free some space`;
+    return new RetakeError(Code.ResourceExhausted, "disk-full", full, { cause: thrown });
+  }
+  const refused =
+    /EACCES|EPERM|EROFS|ENOENT|ENOTDIR|EISDIR|ENOTEMPTY|EEXIST|ENAMETOOLONG|Permission denied|Read-only/;
+  if (refused.test(message)) return notWritable(path, message, thrown);
+  return fromUnknown(thrown, `writing ${path}`);
+}
+
+async function orOutputError(path: string, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (thrown) {
+    throw outputError(thrown, path);
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function notWritable(path: string, got: string, cause?: unknown): RetakeError {
+  const message = `${path}: expected a folder that can be written to, got ${got}; choose another`;
+  return new RetakeError(Code.PermissionDenied, "output-not-writable", message, { cause });
+}
+
+function remember(path: string): void {
+  if (unfinished.size === 0) {
+    process.on("exit", removeUnfinished);
+    for (const signal of deadly) process.on(signal, onDeadlySignal);
+  }
+  unfinished.add(path);
+}
+
+function forget(path: string): void {
+  unfinished.delete(path);
+  if (unfinished.size > 0) return;
+  process.off("exit", removeUnfinished);
+  for (const signal of deadly) process.off(signal, onDeadlySignal);
+}
+
+function removeUnfinished(): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+}
+
+/** Cleans up and lets the signal kill, unless the program handles the signal itself. */
+function onDeadlySignal(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 1) return;
+  removeUnfinished();
+  process.off(signal, onDeadlySignal);
+  process.kill(process.pid, signal);
+}

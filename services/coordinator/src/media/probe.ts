@@ -1,0 +1,82 @@
+import { Code, RetakeError } from "@retake/errors";
+import { hardenedOptions, inputFile, looksLike, notAVideo } from "./input-file.js";
+import { limits } from "./limits.js";
+import { parseProbe, type VideoInfo } from "./probe-output.js";
+import { requireProgram } from "./programs.js";
+import { runPlain } from "./run-program.js";
+
+/** What is asked of ffprobe, and nothing else: tags of a stranger's file stay out of our memory. */
+const entries = [
+  "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate",
+  ",start_time,duration,nb_frames,nb_read_packets:stream_tags=rotate:stream_side_data=rotation",
+  ":stream_disposition=attached_pic:format=format_name,duration,start_time",
+].join("");
+
+/**
+ * What a video file holds. Reads headers and, for files up to `limits.countedFileBytesMax`, counts
+ * the frames; nothing outside the file is opened or contacted, whatever it says.
+ *
+ * @throws RetakeError not-a-video, video-truncated, frame-size, file-not-found, file-unreadable,
+ *   ffmpeg-missing, ffmpeg-failed (time limit) or stopped
+ */
+export async function probeVideo(
+  path: string,
+  options: { readonly signal?: AbortSignal | undefined; readonly timeLimitMs?: number } = {},
+): Promise<VideoInfo> {
+  const file = await inputFile(path);
+  const program = await requireProgram("ffprobe");
+  const counts = file.bytes <= limits.countedFileBytesMax;
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const args = [
+    ...["-v", "error", "-hide_banner", "-max_alloc", String(limits.allocationBytesMax)],
+    ...["-threads", "1", ...hardenedOptions(), ...(counts ? ["-count_packets"] : [])],
+    ...["-print_format", "json", "-show_entries", entries, "-i", file.address],
+  ];
+  const end = await runPlain(program.path, args, {
+    subject: `reading ${path}`,
+    timeLimitMs: options.timeLimitMs ?? limits.probeTimeMaxMs,
+    signal: options.signal,
+    onOutput: (chunk) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      return bytes <= limits.probeOutputBytesMax;
+    },
+  });
+  if (end.exit !== null) throw await refusal(path, end.complaints);
+  const info = parseProbe(path, Buffer.concat(chunks).toString("utf8"));
+  assertFrameSize(path, info);
+  return info;
+}
+
+/** Why ffprobe or ffmpeg could not read the file, in the words of someone who has to fix it. */
+export async function refusal(path: string, complaints: string): Promise<RetakeError> {
+  const size = /Picture size (\d+)x(\d+) exceeds|Picture size (\d+)x(\d+) is invalid/.exec(
+    complaints,
+  );
+  if (size !== null) {
+    return frameSizeError(path, Number(size[1] ?? size[3]), Number(size[2] ?? size[4]));
+  }
+  const got = await looksLike(path);
+  if (/moov atom not found|Truncat|End of file/i.test(complaints) && /damaged/.test(got)) {
+    const message = `${path}: expected a complete video, got one that ends before its index`;
+    const advice = "copy or download it again";
+    return new RetakeError(Code.InvalidArgument, "video-truncated", `${message}; ${advice}`);
+  }
+  const codec = /Codec \((\w+)\) not on whitelist/.exec(complaints)?.[1];
+  return notAVideo(path, codec === undefined ? got : `the format ${codec}, which is not read here`);
+}
+
+function assertFrameSize(path: string, { width, height }: VideoInfo): void {
+  const inside = (side: number): boolean =>
+    side >= limits.sourceSideMin && side <= limits.sourceSideMax;
+  if (inside(width) && inside(height) && width * height <= limits.sourcePixelsMax) return;
+  throw frameSizeError(path, width, height);
+}
+
+function frameSizeError(path: string, width: number, height: number): RetakeError {
+  const { sourceSideMin: min, sourceSideMax: max, sourcePixelsMax } = limits;
+  const expected = `frames of ${min} to ${max} pixels a side and ${sourcePixelsMax} in all`;
+  const message = `${path}: expected ${expected}, got ${width}x${height}; scale the video first`;
+  return new RetakeError(Code.InvalidArgument, "frame-size", message);
+}
