@@ -22,8 +22,8 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
 const exitCodeOf = (signal) => 128 + constants.signals[signal];
 
 /**
- * Runs a program to its end and gives its exit code; 128 + n if a signal ended it, 127 if there is no
- * such program. If this process was told to stop meanwhile, it exits with that code.
+ * Runs a program to its end and gives its exit code; 128 + n if a signal ended it, 127 if there is
+ * no such program. If this process was told to stop meanwhile, it exits with that code.
  *
  * @param {string} command
  * @param {readonly string[]} args

@@ -1,6 +1,6 @@
 /**
- * The front door of `npm run ...`: sets up what a task needs, then runs it. Plain JavaScript without
- * dependencies, because it runs before anything is installed.
+ * The front door of `npm run ...`: sets up what a task needs, then runs it. Plain JavaScript
+ * without dependencies, because it runs before anything is installed.
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -20,7 +20,8 @@ export function nodeVersionProblem(version, { range }) {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [majorMin = 0, minorMin = 0] = range.replace(">=", "").split(".").map(Number);
   if (major > majorMin || (major === majorMin && minor >= minorMin)) return undefined;
-  return `Node.js ${majorMin}.${minorMin} or newer is needed, this is ${version}; install a newer one.`;
+  const needed = `Node.js ${majorMin}.${minorMin}`;
+  return `${needed} or newer is needed, this is ${version}; install a newer one.`;
 }
 
 /** @typedef {{ version?: string, link?: boolean, optional?: boolean }} LockEntry */
@@ -43,7 +44,7 @@ export function isInstalled(installed, wanted) {
   });
 }
 
-/** @param {string} path  @returns {any} the parsed file, undefined if there is none */
+/** @param {string} path */
 function json(path) {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
