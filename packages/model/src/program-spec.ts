@@ -89,6 +89,8 @@ export interface ModuleSpec {
   /** For attention over folded frames: how many frames one clip has. */
   readonly frames: number;
   readonly gradients?: readonly string[];
+  /** Shape of `out`, needed with `gradients`. */
+  readonly out?: readonly number[];
 }
 export type ModuleKind =
   | "conv"

@@ -1,0 +1,59 @@
+import { ShapeError } from "@retake/errors";
+import type * as tf from "@tensorflow/tfjs";
+
+let currentPath = "";
+
+/** Path of the module whose function is running: a recording backend names its nodes by it. */
+export function currentScopePath(): string {
+  return currentPath;
+}
+
+/** Where a module finds its weights: below a path of the checkpoint's key space. */
+export interface Scope {
+  readonly path: string;
+  /** The tensor whose key is this scope's path and `name`; undefined where the checkpoint has none. */
+  readonly find: (name: string) => tf.Tensor | undefined;
+  /** Receives the output of a module, in the authors' axes, where somebody asked for it. */
+  readonly capture: ((path: string, output: () => tf.Tensor) => void) | undefined;
+}
+
+/** Makes the outermost scope. */
+export function rootScope(
+  find: (name: string) => tf.Tensor | undefined,
+  capture?: (path: string, output: () => tf.Tensor) => void,
+): Scope {
+  return { path: "", find, capture };
+}
+
+/** @throws ShapeError  if the checkpoint has no such tensor */
+export function weightOf(scope: Scope, name: string): tf.Tensor {
+  const tensor = scope.find(name);
+  if (tensor === undefined) throw new ShapeError(`${scope.path}: there is no weight ${name}`);
+  return tensor;
+}
+
+/** The scope of a module below this one. */
+export function childScope(scope: Scope, name: string): Scope {
+  return {
+    path: scope.path === "" ? name : `${scope.path}.${name}`,
+    find: (key) => scope.find(`${name}.${key}`),
+    capture: scope.capture,
+  };
+}
+
+/** Runs a module's function with the scope below `name`, so that what it records is named by it. */
+export function within<Result>(scope: Scope, name: string, call: (child: Scope) => Result): Result {
+  const child = childScope(scope, name);
+  const outer = currentPath;
+  currentPath = child.path;
+  try {
+    return call(child);
+  } finally {
+    currentPath = outer;
+  }
+}
+
+/** Hands a module's output to whoever asked for it; `inAuthorsAxes` is called only then. */
+export function captureOutput(scope: Scope, inAuthorsAxes: () => tf.Tensor): void {
+  scope.capture?.(scope.path, inAuthorsAxes);
+}
