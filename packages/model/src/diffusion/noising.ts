@@ -24,11 +24,7 @@ export interface Noising {
  * @source Ho et al. 2020, arXiv:2006.11239, equation 4
  */
 export function noisedLatents(schedule: Schedule, noising: Noising): Float32Array {
-  return mixed(
-    schedule,
-    noising,
-    (signal, noise, [latent, added]) => signal * latent + noise * added,
-  );
+  return mixed(schedule, noising, (signal, noise) => [signal, noise]);
 }
 
 /**
@@ -42,16 +38,13 @@ export function noisedLatents(schedule: Schedule, noising: Noising): Float32Arra
  */
 export function tuningTarget(schedule: Schedule, noising: Noising): Float32Array {
   if (schedule.predictionType === "epsilon") return noising.noise.slice();
-  return mixed(
-    schedule,
-    noising,
-    (signal, noise, [latent, added]) => signal * added - noise * latent,
-  );
+  return mixed(schedule, noising, (signal, noise) => [-noise, signal]);
 }
 
-type Mix = (signal: number, noise: number, pair: readonly [number, number]) => number;
+/** The factors of latents and noise, given the roots of the shares of signal and noise. */
+type Factors = (signal: number, noise: number) => readonly [latents: number, noise: number];
 
-function mixed(schedule: Schedule, noising: Noising, mix: Mix): Float32Array {
+function mixed(schedule: Schedule, noising: Noising, factors: Factors): Float32Array {
   const { latents, noise, timesteps } = noising;
   const itemSize = latents.length / timesteps.length;
   if (latents.length !== noise.length || !Number.isInteger(itemSize)) {
@@ -63,10 +56,9 @@ function mixed(schedule: Schedule, noising: Noising, mix: Mix): Float32Array {
     const share = timestep >= 0 ? signalShare(schedule, timestep) : Number.NaN;
     if (Number.isNaN(share))
       throw new ShapeError(`noising: no timestep ${timestep} in the schedule`);
-    const signal = Math.sqrt(share);
-    const rest = Math.sqrt(1 - share);
+    const [ofLatents, ofNoise] = factors(Math.sqrt(share), Math.sqrt(1 - share));
     for (let i = item * itemSize; i < (item + 1) * itemSize; i += 1) {
-      result[i] = mix(signal, rest, [latents[i] ?? 0, noise[i] ?? 0]);
+      result[i] = ofLatents * (latents[i] ?? 0) + ofNoise * (noise[i] ?? 0);
     }
   }
   return result;

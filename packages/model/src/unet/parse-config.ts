@@ -62,7 +62,7 @@ export function parseUNetConfig(json: unknown): UNetConfig {
   const source = configSource("unet/config.json", json);
   for (const [key, neutral] of Object.entries(neutralValues)) refuseField(source, key, neutral);
   const blockOutChannels = integersField(source, "block_out_channels", {
-    each: { min: 2, max: 16384 },
+    each: { min: 4, max: 16384 },
     length: { min: 1, max: 8 },
     fallback: [320, 640, 1280, 1280],
   });
