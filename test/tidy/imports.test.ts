@@ -151,8 +151,9 @@ describe("noOrphans", () => {
       "bench/lost.ts": "",
       "packages/cli/package.json": `{ "bin": { "retake": "./bin/retake.js" } }`,
       "packages/cli/bin/retake.js": "",
-      "services/gpu-node/src/main.ts": `new Worker(new URL("./worker.js", import.meta.url));`,
-      "services/gpu-node/src/worker.ts": "",
+      "services/gpu-node/src/main.ts": `new URL("./worker.js", import.meta.url);`,
+      "services/gpu-node/src/worker.ts": `new URL("thread.js", import.meta.url);`,
+      "services/gpu-node/src/thread.ts": "",
     };
     expect(found(noOrphans, files)).toEqual(["bench/lost.ts: nobody imports this file"]);
   });

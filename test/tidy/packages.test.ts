@@ -113,6 +113,7 @@ describe("filesExist", () => {
     "`test/golden/`",
     "[rules](../../CONTRIBUTING.md#tests)",
     "`clip.mp4`, `unet/config.json`, `@retake/model`, `node_modules/a.ts`, `a b.ts`, `out/*.ts`",
+    "`bench/NAME.ts`",
     "```\nlost.ts\n```",
   ])("accepts %s", (text) => expect(page(text)).toEqual([]));
 

@@ -123,10 +123,10 @@ export const readmes: Rule = {
 
 const rootFolders = /^(packages|services|proto|deploy|models|test|bench|scripts|\.ci)\//;
 
-/** A name in a text that can only mean a file of ours: code, a page, or a path from the root. */
+/** A name that can only mean a file of ours: code, a page, a path from the root; not `NAME.ts`. */
 const meansFile = (name: string): boolean =>
   /^[\w.@/-]+$/.test(name) &&
-  !/^(@|\/|dist\/)|node_modules|\/dist\//.test(name) &&
+  !/^(@|\/|dist\/)|node_modules|\/dist\/|\bNAME\b/.test(name) &&
   (rootFolders.test(name) || /^[\w./-]*[\w-]\.(ts|mjs|sh|md|proto)$/.test(name));
 
 /** Files and folders that a page names, in `code` or as the target of a link. */

@@ -91,8 +91,11 @@ export interface Import {
 export function importsOf(project: Project, path: string): Import[] {
   const text = project.text(path);
   return nodesOf(project, path).flatMap((node) => {
-    const specifier = textOf(specifierNode(node), "value");
-    return specifier === undefined ? [] : [{ specifier, line: lineAt(text, node.start) }];
+    const written = textOf(specifierNode(node), "value");
+    if (written === undefined) return [];
+    const isUrlOfFile = node.type === "NewExpression" && !written.startsWith(".");
+    const specifier = isUrlOfFile ? `./${written}` : written;
+    return [{ specifier, line: lineAt(text, node.start) }];
   });
 }
 
