@@ -9,7 +9,9 @@ export {
   encodeVideo,
 } from "./media/encode.js";
 export type { ClipStart, Fit } from "./media/frame-choice.js";
+export { writePoster } from "./media/poster.js";
 export { probeVideo } from "./media/probe.js";
 export type { VideoInfo } from "./media/probe-output.js";
 export { findPrograms, type Programs } from "./media/programs.js";
 export type { Rate } from "./media/rate.js";
+export { encodeSideBySide, type Tile } from "./media/side-by-side.js";

@@ -10,7 +10,7 @@ import {
 } from "./frame-choice.js";
 import { hardenedOptions, inputFile } from "./input-file.js";
 import { limits } from "./limits.js";
-import { probeVideo, refusal } from "./probe.js";
+import { frameTimeS, probeVideo, refusal } from "./probe.js";
 import type { VideoInfo } from "./probe-output.js";
 import { knowsFpsMode, requireProgram } from "./programs.js";
 import { framesPerSecond, type Rate, strided } from "./rate.js";
@@ -61,7 +61,6 @@ export async function decodeClip(path: string, options: DecodeOptions): Promise<
   });
   if (filled < pixels.length) throw await shortfall(path, source, options, end);
   const rate = strided(source.rate, options.stride);
-  const { start } = options;
   return {
     pixels,
     frames: options.frames,
@@ -69,10 +68,22 @@ export async function decodeClip(path: string, options: DecodeOptions): Promise<
     width: options.width,
     source,
     rate,
-    startS: "seconds" in start ? start.seconds : start.frame / framesPerSecond(source.rate),
+    startS: await startSeconds(path, source, options),
     durationS: options.frames / framesPerSecond(rate),
     damage: end.complaints === "" ? null : end.complaints,
   };
+}
+
+/** The moment of the first frame, where the source's sound is cut. */
+async function startSeconds(
+  path: string,
+  source: VideoInfo,
+  { start, signal }: DecodeOptions,
+): Promise<number> {
+  if ("seconds" in start) return start.seconds;
+  const steady = start.frame / framesPerSecond(source.rate);
+  if (!source.rateVaries || !source.hasAudio) return steady;
+  return (await frameTimeS(path, source, { frame: start.frame, signal })) ?? steady;
 }
 
 type Decoding = Pick<DecodeOptions, "start" | "frames" | "signal" | "timeLimitMs"> & {
@@ -132,9 +143,10 @@ async function shortfall(
   });
   const available = Math.floor(bytes / (8 * 8 * 3));
   if (available === 0 && "frame" in options.start) return await refusal(path, end.complaints);
-  const damaged = end.complaints !== "" && "frame" in options.start && available < source.frames;
-  if (!damaged) return tooFewFrames(path, options, available);
-  const got = `${available} of the ${source.frames} that its header names`;
+  const declared = source.framesDeclared ?? source.frames;
+  const cut = end.complaints !== "" && "frame" in options.start && available < declared;
+  if (!cut) return tooFewFrames(path, options, available);
+  const got = `${available} of the ${declared} frames that its header names`;
   const message = `${path}: expected a complete video, got ${got}; copy or download it again`;
   return new RetakeError(Code.InvalidArgument, "video-truncated", message);
 }

@@ -26,7 +26,7 @@ export const limits = {
   /** Streams in one file. */
   streamsMax: 64,
   /** Bytes that ffprobe may print. */
-  probeOutputBytesMax: 1 * 2 ** 20,
+  probeOutputBytesMax: 16 * 2 ** 20,
   /** Lines of ffmpeg's complaints that are kept. */
   complaintLinesMax: 100,
   probeTimeMaxMs: 60_000,

@@ -12,11 +12,15 @@ export interface VideoInfo {
   readonly pixelAspect: number;
   readonly frames: number;
   readonly framesBasis: FrameBasis;
+  /** Frames that the header names; more than `frames` in a file that was cut. Null if it is silent. */
+  readonly framesDeclared: number | null;
   /** The average rate, also where it varies. */
   readonly rate: Rate;
   /** Whether frames are further apart in one place than in another, as far as the header says. */
   readonly rateVaries: boolean;
   readonly durationS: number;
+  /** The file's first moment on its own clock; times given to `decodeClip` count from there. */
+  readonly startTimeS: number;
   readonly codec: string;
   readonly container: string;
   /** Degrees clockwise by which the stored picture is turned to be seen: 0, 90, 180, 270. */
@@ -59,6 +63,7 @@ export function parseProbe(path: string, json: string): VideoInfo {
     height: sideways ? width : height,
     pixelAspect: sideways ? 1 / aspect : aspect,
     ...timing(video, format),
+    startTimeS: Number(format.start_time ?? 0) || 0,
     codec: word(video.codec_name),
     container: word(format.format_name),
     rotation,
@@ -67,7 +72,10 @@ export function parseProbe(path: string, json: string): VideoInfo {
   };
 }
 
-type Timing = Pick<VideoInfo, "frames" | "framesBasis" | "rate" | "rateVaries" | "durationS">;
+type Timing = Pick<
+  VideoInfo,
+  "frames" | "framesBasis" | "framesDeclared" | "rate" | "rateVaries" | "durationS"
+>;
 
 function timing(video: Fields, format: Fields): Timing {
   const counted = count(video.nb_read_packets);
@@ -82,6 +90,7 @@ function timing(video: Fields, format: Fields): Timing {
   return {
     frames: known ?? estimated,
     framesBasis: counted === undefined ? basis : "counted",
+    framesDeclared: declared ?? null,
     rate,
     rateVaries: average !== undefined && base !== undefined && !sameRate(average, base),
     durationS: given ?? (known ?? 0) / framesPerSecond(rate),

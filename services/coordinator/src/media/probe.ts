@@ -23,15 +23,48 @@ export async function probeVideo(
   path: string,
   options: { readonly signal?: AbortSignal | undefined; readonly timeLimitMs?: number } = {},
 ): Promise<VideoInfo> {
+  const { bytes } = await inputFile(path);
+  const counts = bytes <= limits.countedFileBytesMax;
+  const printed = await probe(path, options, [
+    ...(counts ? ["-count_packets"] : []),
+    ...["-print_format", "json", "-show_entries", entries],
+  ]);
+  const info = parseProbe(path, printed);
+  assertFrameSize(path, info);
+  return info;
+}
+
+/**
+ * When the frame is shown, in seconds from the start of the file; undefined when its packets carry
+ * no times. Needed only where the rate varies: elsewhere a frame's number says it.
+ */
+export async function frameTimeS(
+  path: string,
+  source: VideoInfo,
+  options: { readonly frame: number; readonly signal?: AbortSignal | undefined },
+): Promise<number | undefined> {
+  const printed = await probe(path, options, [
+    ...["-select_streams", String(source.streamIndex)],
+    ...["-print_format", "csv=print_section=0", "-show_entries", "packet=pts_time"],
+  ]);
+  const times = printed.split("\n").map((line) => Number.parseFloat(line));
+  const shown = times.filter(Number.isFinite).sort((one, other) => one - other);
+  const time = shown[options.frame];
+  return time === undefined ? undefined : Math.max(0, time - source.startTimeS);
+}
+
+async function probe(
+  path: string,
+  options: { readonly signal?: AbortSignal | undefined; readonly timeLimitMs?: number },
+  questions: readonly string[],
+): Promise<string> {
   const file = await inputFile(path);
   const program = await requireProgram("ffprobe");
-  const counts = file.bytes <= limits.countedFileBytesMax;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const args = [
     ...["-v", "error", "-hide_banner", "-max_alloc", String(limits.allocationBytesMax)],
-    ...["-threads", "1", ...hardenedOptions(), ...(counts ? ["-count_packets"] : [])],
-    ...["-print_format", "json", "-show_entries", entries, "-i", file.address],
+    ...["-threads", "1", ...hardenedOptions(), ...questions, "-i", file.address],
   ];
   const end = await runPlain(program.path, args, {
     subject: `reading ${path}`,
@@ -44,9 +77,7 @@ export async function probeVideo(
     },
   });
   if (end.exit !== null) throw await refusal(path, end.complaints);
-  const info = parseProbe(path, Buffer.concat(chunks).toString("utf8"));
-  assertFrameSize(path, info);
-  return info;
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Why ffprobe or ffmpeg could not read the file, in the words of someone who has to fix it. */

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import { type Readable, Writable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
+import { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { Code, RetakeError } from "@retake/errors";
 import ffmpeg from "fluent-ffmpeg";
 import { limits } from "./limits.js";
@@ -103,14 +103,15 @@ async function watch(
   const timer = setTimeout(() => stop(timeError(bounds)), bounds.timeLimitMs);
   bounds.signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    let flows: Promise<unknown> = Promise.resolve();
+    let flows: Promise<Error | undefined> = Promise.resolve(undefined);
     const end = await start(spawner, args ?? spawner._getArguments(), (started) => {
       child = started;
       remember(started);
       flows = connect(started, bounds, () => started.kill("SIGKILL"));
     });
-    await flows;
+    const feedError = await flows;
     if (stopped !== undefined) throw stopped;
+    if (feedError !== undefined) throw feedError;
     return end;
   } finally {
     clearTimeout(timer);
@@ -136,13 +137,14 @@ async function start(
   });
 }
 
-/** Moves stdin and stdout; settles, never rejects, once both are closed. */
+/** Moves stdin and stdout until both are closed. The value is why feeding stdin failed, if it did. */
 async function connect(
   child: ChildProcess,
   bounds: ProgramLimits & { readonly stdin?: Readable | undefined },
   kill: () => void,
-): Promise<unknown> {
+): Promise<Error | undefined> {
   const { stdin, stdout } = child;
+  let feedError: Error | undefined;
   const flows: Promise<unknown>[] = [];
   if (stdout !== null) {
     const sink = new Writable({
@@ -153,12 +155,23 @@ async function connect(
     });
     flows.push(pipeline(stdout, sink));
   }
-  if (stdin !== null && bounds.stdin !== undefined) flows.push(pipeline(bounds.stdin, stdin));
-  else if (stdin !== null) {
-    flows.push(finished(stdin));
-    stdin.end();
+  if (stdin !== null) {
+    const feed = bounds.stdin ?? Readable.from([]);
+    // A feed that breaks must not look like its end; a program that ends early breaks the pipe.
+    feed.once("error", (error) => {
+      if (isBrokenPipe(error)) return;
+      feedError = error;
+      kill();
+    });
+    flows.push(pipeline(feed, stdin));
   }
-  return await Promise.allSettled(flows);
+  await Promise.allSettled(flows);
+  return feedError;
+}
+
+function isBrokenPipe(error: Error): boolean {
+  const code = "code" in error ? error.code : undefined;
+  return ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ABORT_ERR"].includes(String(code));
 }
 
 function remember(child: ChildProcess): void {
