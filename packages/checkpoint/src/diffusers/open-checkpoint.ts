@@ -4,6 +4,7 @@ import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { type CacheOptions, contentHash, hashOfTexts } from "../files/content-hash.js";
 import { malformed } from "../files/file-errors.js";
 import { readJsonObject } from "../files/read-json.js";
+import { convertTorchFile } from "../pickle/convert-torch.js";
 import {
   openSafetensors,
   type WeightLocation,
@@ -126,10 +127,11 @@ async function tokenizerFiles(folder: string): Promise<readonly string[]> {
     .map((name) => join(folder, name));
 }
 
-async function openWeights(found: WeightFiles, _options: CacheOptions): Promise<WeightLocations> {
+async function openWeights(found: WeightFiles, options: CacheOptions): Promise<WeightLocations> {
   const weights = new Map<string, WeightLocation>();
   for (const path of found.files) {
-    const { entries } = await openSafetensors(path);
+    const mapped = found.format === "torch" ? await convertTorchFile(path, options) : path;
+    const { entries } = await openSafetensors(mapped);
     for (const [name, entry] of weightsOf(entries)) {
       if (weights.has(name)) throw malformed(`${path}: ${name}: expected in one shard, got two`);
       weights.set(name, entry);
