@@ -1,1 +1,4 @@
-export {};
+export type { Graph, GraphNode, GraphValue } from "./graph.js";
+export { lowerToOnnx } from "./lower/lower-to-onnx.js";
+export type { LoweringOptions, WeightRange } from "./lower/lowering.js";
+export { traceProgram } from "./record/trace.js";

@@ -8,6 +8,27 @@ export function currentScopePath(): string {
   return currentPath;
 }
 
+let backwardPass = false;
+
+/** Whether gradients are being computed: what a recording backend records now may be run last. */
+export function inBackwardPass(): boolean {
+  return backwardPass;
+}
+
+/**
+ * Calls a function that computes a loss and then its gradients. It says when the loss is there by
+ * calling what it is given.
+ */
+export function withBackwardPass<Result>(call: (lossIsThere: () => void) => Result): Result {
+  try {
+    return call(() => {
+      backwardPass = true;
+    });
+  } finally {
+    backwardPass = false;
+  }
+}
+
 /** Where a module finds its weights: below a path of the checkpoint's key space. */
 export interface Scope {
   readonly path: string;

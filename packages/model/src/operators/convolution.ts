@@ -58,7 +58,7 @@ export function convolution(
 
 tf.registerGradient({
   kernelName: convolutionKernel,
-  saveAllInputs: true,
+  inputsToSave: ["x", "weight"],
   gradFunc: (dy, saved, attributes) => {
     const [x, weight] = saved;
     if (Array.isArray(dy) || x === undefined || weight === undefined) {

@@ -37,7 +37,7 @@ function columnSums(dy: tf.Tensor): tf.Tensor {
 
 tf.registerGradient({
   kernelName: linearKernel,
-  saveAllInputs: true,
+  inputsToSave: ["x", "weight"],
   gradFunc: (dy, saved) => {
     const [x, weight] = saved;
     if (Array.isArray(dy) || x === undefined || weight === undefined) {

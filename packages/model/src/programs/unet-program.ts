@@ -2,7 +2,7 @@ import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import type { Bindings, Program, TensorSpec } from "../program.js";
 import type { UNetGradientsSpec, UNetShape, UNetSpec } from "../program-spec.js";
-import { rootScope, type Scope } from "../scope.js";
+import { rootScope, type Scope, withBackwardPass } from "../scope.js";
 import type { UNetConfig } from "../unet/config.js";
 import { isInputTensor, unetInputTensors, unetTensors } from "../unet/tensors.js";
 import { unet } from "../unet/unet.js";
@@ -102,15 +102,21 @@ export function unetGradientsProgram(spec: UNetGradientsSpec): Program {
     weights: frozenTensors(config),
     outputs: [{ name: "loss", shape: [], dtype: float32 }, ...gradientOutputs],
     call: (bindings) => {
-      const loss = (...tensors: tf.Tensor[]): tf.Scalar => {
+      const names = trainable.map((name) => bindings.input(name));
+      const loss = (tensors: readonly tf.Tensor[]): tf.Scalar => {
         const replaced = new Map(trainable.map((name, i) => [name, tensors[i] ?? tf.scalar(0)]));
         const predicted = callUNet(unetScope(config, bindings, { replaced }), config, bindings);
         const error = tf.sub(predicted, bindings.input("target"));
         return tf.mean(tf.mul(error, error));
       };
-      const { value, grads } = tf.valueAndGrads(loss)(
-        trainable.map((name) => bindings.input(name)),
-      );
+      const { value, grads } = withBackwardPass((lossIsThere) => {
+        const call = (...tensors: tf.Tensor[]): tf.Scalar => {
+          const scalar = loss(tensors);
+          lossIsThere();
+          return scalar;
+        };
+        return tf.valueAndGrads(call)(names);
+      });
       const named = trainable.map((name, i) => [`grad/${name}`, grads[i] ?? tf.scalar(0)] as const);
       return { loss: value, ...Object.fromEntries(named) };
     },

@@ -1,0 +1,45 @@
+import type { Graph, GraphNode } from "../graph.js";
+import { valueOf } from "../graph.js";
+import { elementwise } from "./elementwise.js";
+import { type Lower, Lowering, type LoweringOptions } from "./lowering.js";
+import { encodeOnnx, onnxTypes } from "./onnx-proto.js";
+import { products } from "./products.js";
+import { reductions } from "./reduction.js";
+import { shaping } from "./shape.js";
+
+const families: Readonly<Record<string, Lower>> = {
+  ...elementwise,
+  ...shaping,
+  ...reductions,
+  ...products,
+};
+
+function lowerNode(node: GraphNode, to: Lowering): void {
+  const lower = families[node.operation];
+  if (lower === undefined) throw new Error(`lower: there is no lowering of ${node.operation}`);
+  to.at(node.path);
+  lower(node, to);
+}
+
+/**
+ * Lowers a graph to an ONNX model whose weights lie outside it, in the checkpoint's own files.
+ *
+ * @returns  the model's bytes; the engine must be told the folder of the weight files
+ */
+export function lowerToOnnx(graph: Graph, options: LoweringOptions): Uint8Array {
+  const to = new Lowering(graph, options);
+  for (const node of graph.nodes) lowerNode(node, to);
+  const outputs = graph.outputs.map(({ name, value }) => {
+    const { shape, type, origin } = valueOf(graph, value);
+    const known = to.name(value);
+    // An output that is an input, a constant or another output as well needs a node of its own.
+    if (known !== name || origin.kind !== "node") to.emit("Identity", [known], {}, name);
+    return { name, dims: shape, dataType: onnxTypes[type] };
+  });
+  const inputs = graph.inputs.map(({ origin, shape, type }) => ({
+    name: origin.kind === "input" ? origin.name : "",
+    dims: shape,
+    dataType: onnxTypes[type],
+  }));
+  return encodeOnnx({ nodes: to.nodes, initializers: to.initializers, inputs, outputs });
+}

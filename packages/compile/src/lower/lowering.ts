@@ -1,0 +1,192 @@
+import type { Graph, GraphNode, GraphValue, ValueId } from "../graph.js";
+import { valueOf } from "../graph.js";
+import { type OnnxAttribute, type OnnxNode, type OnnxTensor, onnxTypes } from "./onnx-proto.js";
+
+/** Bytes of a weight in the checkpoint's own file. */
+export interface WeightRange {
+  /** File name within the folder that the engine is told. */
+  readonly location: string;
+  readonly offset: number;
+}
+
+/** What an engine likes, where engines differ. */
+export interface LoweringOptions {
+  readonly weights: (name: string) => WeightRange;
+  readonly target: "cpu" | "gpu";
+}
+
+/** How one operation becomes ONNX nodes. */
+export type Lower = (node: GraphNode, to: Lowering) => void;
+
+const microsoft = "com.microsoft";
+
+/** Collects the ONNX nodes and tensors of a graph that is being lowered. */
+export class Lowering {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxTensor[] = [];
+  readonly options: LoweringOptions;
+  readonly #graph: Graph;
+  readonly #names = new Map<ValueId, string>();
+  readonly #constants = new Map<string, string>();
+  #path = "";
+
+  constructor(graph: Graph, options: LoweringOptions) {
+    this.#graph = graph;
+    this.options = options;
+    for (const { name, value } of graph.outputs) {
+      if (!this.#names.has(value)) this.#names.set(value, name);
+    }
+  }
+
+  value(id: ValueId): GraphValue {
+    return valueOf(this.#graph, id);
+  }
+
+  shape(id: ValueId): readonly number[] {
+    return this.value(id).shape;
+  }
+
+  /** What nodes are named by from here on. */
+  at(path: string): void {
+    this.#path = path;
+  }
+
+  /** The ONNX name of a value; makes the initializer of a weight or constant at its first use. */
+  name(id: ValueId): string {
+    const known = this.#names.get(id);
+    if (known !== undefined) return known;
+    const value = this.value(id);
+    const name = this.#nameOf(value);
+    this.#names.set(id, name);
+    return name;
+  }
+
+  #nameOf(value: GraphValue): string {
+    const { origin, shape, id } = value;
+    const dataType = onnxTypes[value.type];
+    switch (origin.kind) {
+      case "node":
+        return `v${id}`;
+      case "input":
+        return origin.name;
+      case "weight": {
+        const { location, offset } = this.options.weights(origin.name);
+        const name = `${origin.name}+${origin.begin}[${shape}]`;
+        const length = 4 * shape.reduce((a, b) => a * b, 1);
+        const begin = offset + 4 * origin.begin;
+        this.initializers.push({ name, dims: shape, dataType, location, offset: begin, length });
+        return name;
+      }
+      case "constant": {
+        const { buffer, byteOffset, byteLength } = origin.data;
+        const rawData = new Uint8Array(buffer, byteOffset, byteLength);
+        this.initializers.push({ name: `c${id}`, dims: shape, dataType, rawData });
+        return `c${id}`;
+      }
+      case "fill":
+        return this.#fill(origin.value, value);
+    }
+  }
+
+  /** A fill is one stored number, expanded where more than one element is really needed. */
+  #fill(number: number, { shape, type }: GraphValue): string {
+    const data = type === "float32" ? Float32Array.of(number) : Int32Array.of(number);
+    const scalar = this.#constant(`${type}:${number}`, [], {
+      dataType: onnxTypes[type],
+      rawData: new Uint8Array(data.buffer),
+    });
+    return shape.length === 0 ? scalar : this.emit("Expand", [scalar, this.ints(shape)]);
+  }
+
+  #constant(
+    key: string,
+    dims: readonly number[],
+    data: { readonly dataType: number; readonly rawData: Uint8Array },
+  ): string {
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const name = `k${this.#constants.size}`;
+    this.#constants.set(key, name);
+    this.initializers.push({ name, dims, ...data });
+    return name;
+  }
+
+  /** Name of an int64 vector, as shapes and axes are given. */
+  ints(numbers: readonly number[]): string {
+    const rawData = new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer);
+    return this.#constant(`ints:${numbers}`, [numbers.length], {
+      dataType: onnxTypes.int64,
+      rawData,
+    });
+  }
+
+  /** Name of a float32 vector with the same number in each element. */
+  vector(number: number, length: number): string {
+    const rawData = new Uint8Array(new Float32Array(length).fill(number).buffer);
+    return this.#constant(`vector:${number}x${length}`, [length], {
+      dataType: onnxTypes.float32,
+      rawData,
+    });
+  }
+
+  /** Name of a float32 scalar. */
+  scalar(number: number): string {
+    const rawData = new Uint8Array(Float32Array.of(number).buffer);
+    return this.#constant(`float32:${number}`, [], { dataType: onnxTypes.float32, rawData });
+  }
+
+  /** Emits a node whose one output is `output`, or fresh. Returns the output's name. */
+  emit(
+    opType: string,
+    input: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    output = `n${this.nodes.length}`,
+  ): string {
+    this.#push({ opType, input, attributes, output, domain: "" });
+    return output;
+  }
+
+  /** As `emit`, for the operators that ONNX Runtime adds. */
+  emitContributed(
+    opType: string,
+    input: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    output = `n${this.nodes.length}`,
+  ): string {
+    this.#push({ opType, input, attributes, output, domain: microsoft });
+    return output;
+  }
+
+  #push(node: {
+    readonly opType: string;
+    readonly input: readonly string[];
+    readonly attributes: Readonly<Record<string, OnnxAttribute>>;
+    readonly output: string;
+    readonly domain: string;
+  }): void {
+    const { output, ...rest } = node;
+    const name = `${this.#path}/${node.opType}_${this.nodes.length}`;
+    this.nodes.push({ ...rest, output: [output], name });
+  }
+}
+
+/** The one output of a node. */
+export function outputOf(node: GraphNode): ValueId {
+  const [output] = node.outputs;
+  if (output === undefined) throw new Error(`${node.operation}: expected an output`);
+  return output;
+}
+
+/** The input of a node at a position. */
+export function inputOf(node: GraphNode, position: number): ValueId {
+  const input = node.inputs[position];
+  if (input === undefined) throw new Error(`${node.operation}: expected input ${position}`);
+  return input;
+}
+
+/** A list of integers among a node's attributes. */
+export function integersOf(node: GraphNode, name: string): readonly number[] {
+  const value = node.attributes[name];
+  if (!Array.isArray(value)) throw new Error(`${node.operation}: expected integers in ${name}`);
+  return value;
+}

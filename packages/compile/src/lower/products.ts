@@ -1,0 +1,82 @@
+import { inputOf, integersOf, type Lower, type Lowering, outputOf } from "./lowering.js";
+
+/** Two-dimensional products are Gemm, which transposes for nothing; batches transpose first. */
+const matMul: Lower = (node, to) => {
+  const [a, b] = [inputOf(node, 0), inputOf(node, 1)];
+  const transA = node.attributes["transposeA"] === true ? 1 : 0;
+  const transB = node.attributes["transposeB"] === true ? 1 : 0;
+  const output = to.name(outputOf(node));
+  if (to.shape(a).length === 2 && to.shape(b).length === 2) {
+    to.emit("Gemm", [to.name(a), to.name(b)], { transA, transB }, output);
+    return;
+  }
+  if (to.options.target === "cpu") {
+    to.emitContributed("FusedMatMul", [to.name(a), to.name(b)], { transA, transB }, output);
+    return;
+  }
+  const left = transA === 1 ? swapped(to, a) : to.name(a);
+  const right = transB === 1 ? swapped(to, b) : to.name(b);
+  to.emit("MatMul", [left, right], {}, output);
+};
+
+function swapped(to: Lowering, id: number): string {
+  const rank = to.shape(id).length;
+  const perm = Array.from({ length: rank }, (_, axis) => axis);
+  perm.splice(rank - 2, 2, rank - 1, rank - 2);
+  return to.emit("Transpose", [to.name(id)], { perm });
+}
+
+/** The stored [out, in] matrix is used as it lies in the file. */
+const linear: Lower = (node, to) => {
+  const inputs = node.inputs.map((id) => to.name(id));
+  to.emit("Gemm", inputs, { transA: 0, transB: 1 }, to.name(outputOf(node)));
+};
+
+const convolution: Lower = (node, to) => {
+  const kernel = to.shape(inputOf(node, 1)).slice(2);
+  const stride = Number(node.attributes["stride"]);
+  const attributes = {
+    kernel_shape: kernel,
+    strides: [stride, stride],
+    pads: integersOf(node, "pads"),
+  };
+  const inputs = node.inputs.map((id) => to.name(id));
+  to.emit("Conv", inputs, attributes, to.name(outputOf(node)));
+};
+
+/** The same stored weight serves the gradient: a transposed convolution. */
+const convolutionInputGradient: Lower = (node, to) => {
+  const [dy, weight] = [inputOf(node, 0), inputOf(node, 1)];
+  const [, , ...kernel] = to.shape(weight);
+  const [, , ...from] = to.shape(dy);
+  const [, , ...size] = to.shape(outputOf(node));
+  const pads = integersOf(node, "pads");
+  const stride = Number(node.attributes["stride"]);
+  // Rows that the forward pass read but that no window began on: they get zero.
+  const rest = size.map((cells, axis) => {
+    const padded = (pads[axis] ?? 0) + (pads[axis + 2] ?? 0);
+    return cells - (((from[axis] ?? 1) - 1) * stride + (kernel[axis] ?? 1) - padded);
+  });
+  const attributes = {
+    kernel_shape: kernel,
+    strides: [stride, stride],
+    pads,
+    output_padding: rest,
+  };
+  const inputs = [to.name(dy), to.name(weight)];
+  to.emit("ConvTranspose", inputs, attributes, to.name(outputOf(node)));
+};
+
+const attention: Lower = (node, to) => {
+  const inputs = node.inputs.map((id) => to.name(id));
+  const attributes = { num_heads: Number(node.attributes["heads"]) };
+  to.emitContributed("MultiHeadAttention", inputs, attributes, to.name(outputOf(node)));
+};
+
+export const products: Readonly<Record<string, Lower>> = {
+  MatMul: matMul,
+  Linear: linear,
+  Convolution: convolution,
+  ConvolutionInputGradient: convolutionInputGradient,
+  Attention: attention,
+};

@@ -1,0 +1,162 @@
+import * as tf from "@tensorflow/tfjs";
+import { elementCount, type GraphNode, type GraphValue, sameShape, valueOf } from "../graph.js";
+import type { GraphBuilder } from "./graph-builder.js";
+
+/** The node that computes a value, if it is of the given operation. */
+export function producer(value: GraphValue, operation: string): GraphNode | undefined {
+  const { origin } = value;
+  return origin.kind === "node" && origin.node.operation === operation ? origin.node : undefined;
+}
+
+function inputOf(builder: GraphBuilder, node: GraphNode): GraphValue {
+  return valueOf(builder, node.inputs[0] ?? -1);
+}
+
+/** The number that a value holds everywhere, if it is such a value. */
+export function fillOf(value: GraphValue): number | undefined {
+  return value.origin.kind === "fill" ? value.origin.value : undefined;
+}
+
+const unaryFunctions: Readonly<Record<string, (x: number) => number>> = {
+  Neg: (x) => -x,
+  Sqrt: Math.sqrt,
+  Reciprocal: (x) => 1 / x,
+};
+
+/** An elementwise function; of a constant fill it is a fill again. */
+export function unary(builder: GraphBuilder, operation: string, x: GraphValue): GraphValue {
+  const number = fillOf(x);
+  const known = unaryFunctions[operation];
+  if (number !== undefined && known !== undefined) return builder.fill(known(number), x.shape);
+  return builder.node(operation, [x], { shape: x.shape });
+}
+
+const binaryFunctions: Readonly<Record<string, (a: number, b: number) => number>> = {
+  Add: (a, b) => a + b,
+  Sub: (a, b) => a - b,
+  Mul: (a, b) => a * b,
+  Div: (a, b) => a / b,
+};
+
+/** Which fill on which side leaves the other operand as it is. */
+const neutral: Readonly<Record<string, { left?: number; right?: number }>> = {
+  Add: { left: 0, right: 0 },
+  Sub: { right: 0 },
+  Mul: { left: 1, right: 1 },
+  Div: { right: 1 },
+};
+
+/**
+ * An elementwise function of two values, with broadcasting. Neutral fills vanish, functions of fills
+ * are fills, and a value that was expanded only to meet the other is taken as it was before.
+ */
+export function binary(
+  builder: GraphBuilder,
+  operation: string,
+  operands: readonly [GraphValue, GraphValue],
+): GraphValue {
+  const [a, b] = operands;
+  const shape = tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
+  const [left, right] = [fillOf(a), fillOf(b)];
+  const compute = binaryFunctions[operation];
+  if (left !== undefined && right !== undefined && compute !== undefined) {
+    return builder.fill(compute(left, right), shape);
+  }
+  if (operation === "Mul" && (left === 0 || right === 0)) return builder.fill(0, shape);
+  if (right !== undefined && right === neutral[operation]?.right) return expand(builder, a, shape);
+  if (left !== undefined && left === neutral[operation]?.left) return expand(builder, b, shape);
+  const narrow = (value: GraphValue, other: GraphValue): GraphValue => {
+    const node = producer(value, "Expand");
+    if (node === undefined) return value;
+    const before = inputOf(builder, node);
+    const joint = tf.broadcast_util.assertAndGetBroadcastShape([...before.shape], [...other.shape]);
+    return sameShape(joint, shape) ? before : value;
+  };
+  const inputs = [narrow(a, b), narrow(b, a)].map((value) => asScalar(builder, value));
+  return builder.node(operation, inputs, { shape });
+}
+
+/** A fill needs one element only where it is broadcast. */
+function asScalar(builder: GraphBuilder, value: GraphValue): GraphValue {
+  const number = fillOf(value);
+  return number === undefined ? value : builder.fill(number, []);
+}
+
+/** Broadcasts a value to a shape; no node where it has it already. */
+export function expand(builder: GraphBuilder, x: GraphValue, shape: readonly number[]): GraphValue {
+  if (sameShape(x.shape, shape)) return x;
+  const number = fillOf(x);
+  if (number !== undefined) return builder.fill(number, shape, x.type);
+  return builder.node("Expand", [x], { shape, type: x.type }, { shape: [...shape] });
+}
+
+/** Gives a value another shape: a view of weights and fills, one node for chains of reshapes. */
+export function reshape(
+  builder: GraphBuilder,
+  x: GraphValue,
+  shape: readonly number[],
+): GraphValue {
+  if (sameShape(x.shape, shape)) return x;
+  if (x.origin.kind === "weight") return builder.weight(x.origin.name, shape, x.origin.begin);
+  if (x.origin.kind === "constant") return builder.constant(x.origin.data, shape);
+  if (x.origin.kind === "fill") return builder.fill(x.origin.value, shape, x.type);
+  const before = producer(x, "Reshape");
+  if (before !== undefined) return reshape(builder, inputOf(builder, before), shape);
+  return builder.node("Reshape", [x], { shape, type: x.type }, { shape: [...shape] });
+}
+
+/** Permutes axes: chains become one, and where only axes of size 1 move it is a reshape. */
+export function transpose(
+  builder: GraphBuilder,
+  x: GraphValue,
+  permutation: readonly number[],
+): GraphValue {
+  const shape = permutation.map((axis) => x.shape[axis] ?? 1);
+  const number = fillOf(x);
+  if (number !== undefined) return builder.fill(number, shape, x.type);
+  const wide = permutation.filter((axis) => (x.shape[axis] ?? 1) > 1);
+  if (wide.every((axis, i) => i === 0 || axis > (wide[i - 1] ?? 0))) {
+    return reshape(builder, x, shape);
+  }
+  const before = producer(x, "Transpose");
+  if (before !== undefined) {
+    const first = before.attributes["perm"] as readonly number[];
+    const joint = permutation.map((axis) => first[axis] ?? 0);
+    return transpose(builder, inputOf(builder, before), joint);
+  }
+  return builder.node("Transpose", [x], { shape, type: x.type }, { perm: [...permutation] });
+}
+
+/** Cuts a box out of a value; of a weight, whole rows are a view. */
+export function slice(
+  builder: GraphBuilder,
+  x: GraphValue,
+  box: { readonly begin: readonly number[]; readonly size: readonly number[] },
+): GraphValue {
+  const { begin, size } = box;
+  if (sameShape(size, x.shape)) return x;
+  const number = fillOf(x);
+  if (number !== undefined) return builder.fill(number, size, x.type);
+  const wholeRows = size.every((n, axis) => axis === 0 || n === x.shape[axis]);
+  if (x.origin.kind === "weight" && wholeRows) {
+    const skipped = (begin[0] ?? 0) * elementCount(x.shape.slice(1));
+    return builder.weight(x.origin.name, size, x.origin.begin + skipped);
+  }
+  const attributes = { begin: [...begin], size: [...size] };
+  return builder.node("Slice", [x], { shape: size, type: x.type }, attributes);
+}
+
+/** Joins values along an axis; parts without elements are left out. */
+export function concat(
+  builder: GraphBuilder,
+  parts: readonly GraphValue[],
+  axis: number,
+): GraphValue {
+  const wanted = parts.filter(({ shape }) => elementCount(shape) > 0);
+  const [first] = wanted;
+  if (first === undefined) throw new Error("concat: expected at least one part");
+  if (wanted.length === 1) return first;
+  const along = wanted.reduce((sum, { shape }) => sum + (shape[axis] ?? 0), 0);
+  const shape = first.shape.map((size, i) => (i === axis ? along : size));
+  return builder.node("Concat", wanted, { shape, type: first.type }, { axis });
+}

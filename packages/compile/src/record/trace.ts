@@ -1,0 +1,59 @@
+import type { Program } from "@retake/model";
+import * as tf from "@tensorflow/tfjs";
+import type { Graph } from "../graph.js";
+import { registerModelKernels } from "./model-kernels.js";
+import { RecordBackend, recordBackendName } from "./record-backend.js";
+import { registerTensorKernels } from "./tensor-kernels.js";
+
+let recorder: RecordBackend | undefined;
+
+function recordBackend(): RecordBackend {
+  if (recorder === undefined) {
+    const backend = new RecordBackend();
+    recorder = backend;
+    tf.registerBackend(recordBackendName, () => backend, 0);
+    registerTensorKernels();
+    registerModelKernels();
+  }
+  return recorder;
+}
+
+/**
+ * Records a program: its function is called once, on tensors without numbers.
+ *
+ * @returns  the graph of everything that the program's results need
+ */
+export function traceProgram(program: Program): Graph {
+  const backend = recordBackend();
+  const before = tf.getBackend();
+  tf.setBackend(recordBackendName);
+  try {
+    const builder = backend.begin();
+    const inputs = new Map(
+      program.inputs.map((spec) => {
+        const value = builder.input(spec.name, { shape: spec.shape, type: spec.dtype });
+        return [spec.name, backend.tensor(value)] as const;
+      }),
+    );
+    const shapes = new Map(program.weights.map(({ name, shape }) => [name, shape]));
+    const results = program.call({
+      input: (name) => {
+        const tensor = inputs.get(name);
+        if (tensor === undefined) throw new Error(`trace: the program declares no input ${name}`);
+        return tensor;
+      },
+      weight: (name) => {
+        const shape = shapes.get(name);
+        if (shape === undefined) throw new Error(`trace: the program declares no weight ${name}`);
+        return backend.tensor(builder.weight(name, shape));
+      },
+    });
+    const outputs = Object.entries(results).map(([name, tensor]) => ({
+      name,
+      value: backend.recorded(tensor).id,
+    }));
+    return builder.finish(outputs);
+  } finally {
+    if (before !== "" && before !== undefined) tf.setBackend(before);
+  }
+}

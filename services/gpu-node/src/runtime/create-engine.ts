@@ -1,0 +1,116 @@
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import { Code, RetakeError } from "@retake/errors";
+import type { ProgramSpec } from "@retake/model";
+import type { Engine, EngineName, HostTensors, LoadedProgram, WeightLocations } from "./engine.js";
+import type { WorkerAnswer, WorkerRequest, WorkerSettings } from "./engine-worker.js";
+import type { EngineOptions } from "./runner.js";
+
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: RetakeError) => void;
+}
+
+type Unnumbered<Request> = Request extends { readonly id: number } ? Omit<Request, "id"> : never;
+
+/** The worker's entry is always the built one, also when tests run the sources. */
+const workerUrl = pathToFileURL(
+  createRequire(import.meta.url).resolve("@retake/gpu-node/engine-worker"),
+);
+
+/** Calls the engine's worker and matches its answers to the calls. */
+class WorkerCalls {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 0;
+
+  constructor(settings: WorkerSettings) {
+    this.#worker = new Worker(workerUrl, { workerData: settings });
+    this.#worker.on("message", (answer: WorkerAnswer) => this.#settle(answer));
+    this.#worker.on("error", (error) => this.#failAll(error));
+    this.#worker.on("exit", (code) => this.#failAll(new Error(`its worker ended with ${code}`)));
+    this.#worker.unref();
+  }
+
+  #settle(answer: WorkerAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if ("error" in answer) {
+      const { code, reason, message } = answer.error;
+      waiting?.reject(new RetakeError(code, reason, message));
+    } else {
+      waiting?.resolve(answer.result);
+    }
+  }
+
+  #failAll(cause: Error): void {
+    for (const { reject } of this.#waiting.values()) {
+      const message = `engine: expected an answer, but ${cause.message}`;
+      reject(new RetakeError(Code.Internal, "engine-failed", message, { cause }));
+    }
+    this.#waiting.clear();
+  }
+
+  call(request: Unnumbered<WorkerRequest>): Promise<unknown> {
+    const id = this.#next;
+    this.#next += 1;
+    this.#worker.ref();
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...request, id });
+    });
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
+
+/** Rejects as soon as the signal is aborted; the work itself ends in its own time. */
+function withSignal<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(new RetakeError(Code.Canceled, "stopped", "engine: stopped"));
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+/**
+ * Opens an engine in a worker of its own.
+ *
+ * @throws RetakeError  `engine-unavailable` where this machine cannot run it, saying why
+ */
+export async function createEngine(name: EngineName, options: EngineOptions): Promise<Engine> {
+  const calls = new WorkerCalls({ name, options });
+  const numericsId = await calls.call({ call: "open" }).catch(async (error: unknown) => {
+    await calls.end();
+    throw error;
+  });
+  return {
+    name,
+    numericsId: String(numericsId),
+    load: async (spec: ProgramSpec, weights: WeightLocations): Promise<LoadedProgram> => {
+      const program = Number(await calls.call({ call: "load", spec, weights }));
+      return {
+        run: async (inputs, run = {}) => {
+          const work = calls.call({ call: "run", program, inputs });
+          return withSignal(work as Promise<HostTensors>, run.signal);
+        },
+        close: async () => {
+          await calls.call({ call: "unload", program });
+        },
+      };
+    },
+    close: async () => {
+      await calls.call({ call: "close" });
+      await calls.end();
+    },
+  };
+}

@@ -1,0 +1,177 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { arch, cpus } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { lowerToOnnx, traceProgram } from "@retake/compile";
+import { Code, RetakeError } from "@retake/errors";
+import { createProgram, type Program, type ProgramSpec } from "@retake/model";
+import * as ort from "onnxruntime-node";
+import type { EngineName, HostTensor, HostTensors, WeightLocations } from "./engine.js";
+import type { EngineOptions, Runner, RunnerProgram } from "./runner.js";
+
+/** Grows with every change that alters what a spec compiles to: part of the program cache's key. */
+const compilerVersion = 1;
+
+const providers = {
+  "onnx-cpu": "cpu",
+  "onnx-webgpu": "webgpu",
+  "onnx-cuda": "cuda",
+} as const;
+export type OnnxEngineName = keyof typeof providers;
+
+/** Whether an engine is one of those that ONNX Runtime serves. */
+export function isOnnxEngine(name: EngineName): name is OnnxEngineName {
+  return name in providers;
+}
+
+const require = createRequire(import.meta.url);
+const { version: ortVersion } = require("onnxruntime-node/package.json") as { version: string };
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Mapped weights stay shared between processes only with these (design, section 1). */
+function sessionOptions(
+  name: OnnxEngineName,
+  options: EngineOptions,
+  folder: string | undefined,
+): ort.InferenceSession.SessionOptions {
+  const session = {
+    disable_prepacking: "1",
+    ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
+  };
+  return {
+    executionProviders: [providers[name]],
+    intraOpNumThreads: options.threads,
+    graphOptimizationLevel: "extended",
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    extra: { session },
+  };
+}
+
+/** The one folder that holds all weights of a program, since an ONNX model can name only one. */
+function weightFolder(program: Program, weights: WeightLocations): string | undefined {
+  const folders = new Set<string>();
+  for (const { name } of program.weights) {
+    const location = weights.get(name);
+    if (location === undefined) {
+      const message = `weights: expected ${name}, which the checkpoint does not have`;
+      throw new RetakeError(Code.InvalidArgument, "tensor-missing", message);
+    }
+    if (location.dtype !== "F32") {
+      const message = `${name}: expected float32 in ${location.file}, got ${location.dtype}`;
+      throw new RetakeError(Code.InvalidArgument, "tensor-dtype", message);
+    }
+    folders.add(dirname(location.file));
+  }
+  if (folders.size <= 1) return [...folders][0];
+  const message = `weights: expected all files in one folder, got ${[...folders].join(" and ")}`;
+  throw new RetakeError(Code.InvalidArgument, "checkpoint-incomplete", message);
+}
+
+function compile(program: Program, name: OnnxEngineName, weights: WeightLocations): Uint8Array {
+  return lowerToOnnx(traceProgram(program), {
+    target: name === "onnx-cpu" ? "cpu" : "gpu",
+    weights: (weight) => {
+      const location = weights.get(weight);
+      if (location === undefined) throw new Error(`compile: no location of ${weight}`);
+      return { location: basename(location.file), offset: location.offset };
+    },
+  });
+}
+
+/** Runs programs by ONNX Runtime, each as one session. */
+export class OnnxRunner implements Runner {
+  readonly numericsId: string;
+  readonly #name: OnnxEngineName;
+  readonly #options: EngineOptions;
+
+  constructor(name: OnnxEngineName, options: EngineOptions) {
+    this.#name = name;
+    this.#options = options;
+    const terms = [name, ortVersion, arch(), cpus()[0]?.model, options.threads, compilerVersion];
+    const session = sessionOptions(name, options, undefined);
+    this.numericsId = sha256(JSON.stringify([terms, session])).slice(0, 16);
+  }
+
+  async load(spec: ProgramSpec, weights: WeightLocations): Promise<RunnerProgram> {
+    const program = createProgram(spec);
+    const folder = weightFolder(program, weights);
+    const model = await this.#model(spec, program, weights);
+    const options = sessionOptions(this.#name, this.#options, folder);
+    const session = await ort.InferenceSession.create(model, options);
+    return new OnnxProgram(program, session);
+  }
+
+  /** The compiled program: from the cache where it lies there, else traced and put there. */
+  async #model(spec: ProgramSpec, program: Program, weights: WeightLocations): Promise<Uint8Array> {
+    const { cacheDir } = this.#options;
+    if (cacheDir === undefined) return compile(program, this.#name, weights);
+    const layout = program.weights.map(({ name }) => {
+      const { file, offset } = weights.get(name) ?? { file: "", offset: 0 };
+      return [name, basename(file), offset];
+    });
+    const key = sha256(JSON.stringify([compilerVersion, ortVersion, this.#name, spec, layout]));
+    const file = join(cacheDir, "programs", `${key}.onnx`);
+    const known = await readFile(file).catch(() => undefined);
+    if (known !== undefined) return known;
+    const model = compile(program, this.#name, weights);
+    await mkdir(dirname(file), { recursive: true });
+    const unfinished = `${file}.${process.pid}.tmp`;
+    await writeFile(unfinished, model);
+    await rename(unfinished, file);
+    return model;
+  }
+
+  async close(): Promise<void> {}
+}
+
+function feedOf(
+  name: string,
+  wanted: readonly number[],
+  given: HostTensor | undefined,
+): ort.Tensor {
+  const same =
+    given?.shape.length === wanted.length && wanted.every((n, i) => given.shape[i] === n);
+  if (given === undefined || !same) {
+    const message = `${name}: expected [${wanted}], got ${given === undefined ? "nothing" : `[${given.shape}]`}`;
+    throw new RetakeError(Code.InvalidArgument, "bad-option", message);
+  }
+  return given.data instanceof Int32Array
+    ? new ort.Tensor("int32", given.data, wanted)
+    : new ort.Tensor("float32", given.data, wanted);
+}
+
+class OnnxProgram implements RunnerProgram {
+  readonly #program: Program;
+  readonly #session: ort.InferenceSession;
+
+  constructor(program: Program, session: ort.InferenceSession) {
+    this.#program = program;
+    this.#session = session;
+  }
+
+  async run(inputs: HostTensors): Promise<HostTensors> {
+    const feeds: Record<string, ort.Tensor> = {};
+    for (const { name, shape } of this.#program.inputs) {
+      feeds[name] = feedOf(name, shape, inputs[name]);
+    }
+    const results = await this.#session.run(feeds);
+    const outputs: Record<string, HostTensor> = {};
+    for (const [name, tensor] of Object.entries(results)) {
+      const { data } = tensor;
+      if (!(data instanceof Float32Array)) {
+        throw new RetakeError(Code.Internal, "engine-failed", `${name}: expected float32`);
+      }
+      outputs[name] = { shape: tensor.dims, data };
+    }
+    return outputs;
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}
