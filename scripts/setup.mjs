@@ -84,7 +84,7 @@ export async function ensureInstalled(root) {
   const { code, output } = await runChild("npm", ["ci"], { cwd: root, quiet: true });
   if (code === 0) return;
   process.stderr.write(`${output}\n`);
-  throw new SetupError("npm ci failed (above); is the npm registry reachable?");
+  throw new SetupError("npm ci failed; what it said is above.");
 }
 
 /**

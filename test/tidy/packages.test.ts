@@ -5,6 +5,7 @@ import {
   dependenciesUsed,
   filesExist,
   licencesListed,
+  lockComplete,
   publicNames,
   readmes,
 } from "./packages.js";
@@ -88,6 +89,33 @@ describe("licencesListed", () => {
     expect(withRow("| `sharp` | 0.35.4 | Apache-2.0 | images |")).toHaveLength(1);
     expect(withRow("| `sharp` | 0.35.5 | MIT | images |")).toHaveLength(1);
     expect(found(licencesListed, files)).toHaveLength(1);
+  });
+});
+
+describe("lockComplete", () => {
+  const lock = (packages: object) =>
+    found(lockComplete, { "package-lock.json": JSON.stringify({ packages }) });
+
+  it("refuses an optional package without an entry", () => {
+    const a = {
+      version: "1.0.0",
+      integrity: "sha512-",
+      optionalDependencies: { "a-mac": "1.0.0" },
+    };
+    expect(lock({ "node_modules/a": a })).toEqual([
+      "package-lock.json: node_modules/a wants a-mac, which has no entry",
+    ]);
+    expect(lock({ "node_modules/a": a, "node_modules/a-mac": { optional: true } })).toEqual([]);
+  });
+
+  it("refuses a package without checksum or with a host, our own aside", () => {
+    expect(lock({ "": {}, "node_modules/@retake/cli": { link: true, resolved: "cli" } })).toEqual(
+      [],
+    );
+    expect(lock({ "node_modules/a": {} })).toEqual([
+      "package-lock.json: node_modules/a: no checksum",
+    ]);
+    expect(lock({ "node_modules/a": { integrity: "sha512-", resolved: "x" } })).toHaveLength(1);
   });
 });
 

@@ -95,16 +95,47 @@ const mentions = (project: Project, { path, name }: { path: string; name: string
     ...nodesOf(project, path).flatMap(({ raw }) => textOf(raw, "value") ?? []),
   ].some((text) => text === name || text.startsWith(`${name}/`));
 
-type Lock = {
-  readonly packages?: Readonly<Record<string, { version?: string; license?: string }>>;
+interface LockEntry {
+  readonly version?: string;
+  readonly license?: string;
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly link?: boolean;
+  readonly optional?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+function lockEntries(project: Project): Readonly<Record<string, LockEntry>> {
+  const { packages }: { packages?: Record<string, LockEntry> } = JSON.parse(
+    textIf(project, "package-lock.json") || "{}",
+  );
+  return packages ?? {};
+}
+
+/** `npm ci` refuses a lock file that knows only the platform on which it was written. */
+export const lockComplete: Rule = {
+  name: "package-lock.json names every platform's packages, with checksums and without hosts",
+  findings: (project) => {
+    const entries = lockEntries(project);
+    return Object.entries(entries).flatMap(([at, entry]): Finding[] => {
+      const absent = Object.keys(entry.optionalDependencies ?? {}).filter(
+        (name) => !entries[`node_modules/${name}`] && !entries[`${at}/node_modules/${name}`],
+      );
+      const problems = absent.map((name) => `${at} wants ${name}, which has no entry`);
+      const isFetched = at.includes("node_modules/") && !entry.link;
+      if (isFetched && !entry.optional && !entry.integrity) problems.push(`${at}: no checksum`);
+      if (isFetched && entry.resolved) problems.push(`${at}: names a host`);
+      return problems.map((message) => ({ path: "package-lock.json", line: 0, message }));
+    });
+  },
 };
 
 export const licencesListed = dependencyRule(
   "THIRD_PARTY.md lists every dependency with its version and licence",
   ({ name }, { project, folder }) => {
     if (isOurs(name)) return undefined;
-    const { packages = {} }: Lock = JSON.parse(project.text("package-lock.json"));
-    const entry = packages[`${folder}/node_modules/${name}`] ?? packages[`node_modules/${name}`];
+    const entries = lockEntries(project);
+    const entry = entries[`${folder}/node_modules/${name}`] ?? entries[`node_modules/${name}`];
     const row = `| \`${name}\` | ${entry?.version} | ${entry?.license} |`;
     return textIf(project, "THIRD_PARTY.md").includes(row) ? undefined : `no row "${row}"`;
   },
