@@ -90,7 +90,7 @@ describe("randomInteger", () => {
 
 describe("randomUniforms", () => {
   it("fills the open interval evenly", () => {
-    const values = randomUniforms(stream(), 100_000, 0.25);
+    const values = randomUniforms(stream(), { count: 100_000, bound: 0.25 });
     expect(Math.max(...values.slice(0, 50_000))).toBeLessThan(0.25);
     expect(Math.abs(mean(values))).toBeLessThan(1e-3);
     expect(mean(values, 2)).toBeCloseTo(0.0625 / 3, 4);

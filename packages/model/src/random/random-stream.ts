@@ -76,7 +76,11 @@ export function randomInteger(stream: RandomStream, limit: number): number {
  *
  * @returns  `[count]`, float32
  */
-export function randomUniforms(stream: RandomStream, count: number, bound: number): Float32Array {
+export function randomUniforms(
+  stream: RandomStream,
+  options: { readonly count: number; readonly bound: number },
+): Float32Array {
+  const { count, bound } = options;
   const words = randomWords(stream, count);
   const uniforms = new Float32Array(count);
   for (let i = 0; i < count; i += 1) {

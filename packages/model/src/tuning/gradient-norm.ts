@@ -48,6 +48,6 @@ export function vectorNorm(vector: Float32Array): number {
  * @returns  0...1, float32
  * @source Pascanu et al. 2012, arXiv:1211.5063, section 3.2; the 1e-6 is PyTorch's
  */
-export function clipFactor(norm: number, normMax: number): number {
-  return Math.fround(Math.min(1, normMax / (norm + normFloor)));
+export function clipFactor(norm: number, options: { readonly normMax: number }): number {
+  return Math.fround(Math.min(1, options.normMax / (norm + normFloor)));
 }

@@ -43,5 +43,5 @@ function startOf(
   if (!isRandom) return new Float32Array(count);
   const purpose = Purpose.TemporalInitialisation;
   const bound = 1 / Math.sqrt(shape.at(-1) ?? 1);
-  return randomUniforms(tensorStream({ seed: options.seed, purpose, name }), count, bound);
+  return randomUniforms(tensorStream({ seed: options.seed, purpose, name }), { count, bound });
 }

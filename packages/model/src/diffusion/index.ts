@@ -1,0 +1,10 @@
+export type { ScheduleConfig } from "./config.js";
+export { type DdimStep, denoisedLatents, impliedLatents, invertedLatents } from "./ddim.js";
+export { channelsFirst, type FrameSizes, framesFirst } from "./frame-order.js";
+export { guidedPrediction } from "./guidance.js";
+export { type Noising, noisedLatents, tuningTarget } from "./noising.js";
+export { parseScheduleConfig } from "./parse-config.js";
+export { type PosteriorMoments, posteriorLatents } from "./posterior.js";
+export { noiseSchedule, type Schedule } from "./schedule.js";
+export { timestepSinusoid } from "./timestep-sinusoid.js";
+export { firstSamplingIndex, samplingTimesteps } from "./timesteps.js";
