@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import { type Schedule, signalShare } from "./schedule.js";
+import type { Schedule } from "./schedule.js";
 
 /** Latents, the noise to put on them, and how far, per item of the batch. */
 export interface Noising {
@@ -48,14 +48,13 @@ function mixed(schedule: Schedule, noising: Noising, factors: Factors): Float32A
   const { latents, noise, timesteps } = noising;
   const itemSize = latents.length / timesteps.length;
   if (latents.length !== noise.length || !Number.isInteger(itemSize)) {
-    const sizes = `${latents.length} latents, ${noise.length} noises, ${timesteps.length} timesteps`;
-    throw new ShapeError(`noising: expected one noise per latent and whole items, got ${sizes}`);
+    const counts = [latents, noise, timesteps].map((values) => values.length).join(", ");
+    throw new ShapeError(`noising: expected latents, noise, timesteps to fit, got ${counts}`);
   }
   const result = new Float32Array(latents.length);
   for (const [item, timestep] of timesteps.entries()) {
-    const share = timestep >= 0 ? signalShare(schedule, timestep) : Number.NaN;
-    if (Number.isNaN(share))
-      throw new ShapeError(`noising: no timestep ${timestep} in the schedule`);
+    const share = schedule.alphasCumprod[timestep];
+    if (share === undefined) throw new ShapeError(`noising: there is no timestep ${timestep}`);
     const [ofLatents, ofNoise] = factors(Math.sqrt(share), Math.sqrt(1 - share));
     for (let i = item * itemSize; i < (item + 1) * itemSize; i += 1) {
       result[i] = ofLatents * (latents[i] ?? 0) + ofNoise * (noise[i] ?? 0);

@@ -76,7 +76,7 @@ describe("randomInteger", () => {
   });
 
   it("passes over words that would favour small values", () => {
-    // 3 * 2^30 has one whole multiple in 2^32; by remainder alone a third would come twice as often.
+    // 3 * 2^30 fits once into 2^32; by remainder alone a third would come twice as often.
     const limit = 3 * 2 ** 30;
     const below = integers(limit, 4000).filter((value) => value < 2 ** 30).length;
     expect(Math.abs(below - 4000 / 3)).toBeLessThan(120);
