@@ -20,12 +20,14 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** @param {string} name  a program of an installed package  @param {readonly string[]} args */
 async function tool(name, ...args) {
-  return (await runChild(join(root, "node_modules/.bin", name), args, { cwd: root })).code;
+  const isPlain = !process.stdout.isTTY && process.env.FORCE_COLOR === undefined;
+  const env = isPlain ? { ...process.env, NO_COLOR: "1" } : process.env;
+  return (await runChild(join(root, "node_modules/.bin", name), args, { cwd: root, env })).code;
 }
 
 /** @param {string} path  from the repository's root  @param {readonly string[]} args */
 async function script(path, args) {
-  if (!existsSync(join(root, path))) throw new SetupError(`${path} is not there; nothing to run.`);
+  if (!existsSync(join(root, path))) throw new SetupError(`${path} is not there to be run.`);
   return (await runChild(process.execPath, [join(root, path), ...args])).code;
 }
 
@@ -74,6 +76,12 @@ async function built(/** @type {string} */ path, /** @type {readonly string[]} *
   return code === 0 ? script(path, args) : code;
 }
 
+/** @param {readonly string[]} args  the measurement's name, then its own arguments */
+async function bench([name, ...args]) {
+  if (name !== undefined) return built(`dist/bench/${name}.js`, args);
+  throw new SetupError("bench: expected a name; package.json lists them as bench:NAME.");
+}
+
 /**
  * @type {Readonly<Record<string, { needsFfmpeg: boolean,
  *   run: (args: readonly string[]) => Promise<number> }>>}
@@ -86,10 +94,7 @@ const tasks = {
     run: (args) => built("packages/cli/bin/retake.js", ["demo", ...args]),
   },
   golden: { needsFfmpeg: false, run: (args) => built("dist/test/golden/run.js", args) },
-  bench: {
-    needsFfmpeg: true,
-    run: ([name = "", ...args]) => built(`dist/bench/${name}.js`, args),
-  },
+  bench: { needsFfmpeg: true, run: bench },
   "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },
 };
 
