@@ -55,6 +55,13 @@ describe("withinReach", () => {
     expect(found(withinReach, { [path]: `import "./b.js";` })).toEqual([]);
   });
 
+  it("refuses code what is meant for tests", () => {
+    const path = "packages/model/src/a.ts";
+    expect(found(withinReach, { [path]: `import "./testing/noise.js";` })).toEqual([
+      `${path}:1: may not import ./testing/noise.js: it is for tests`,
+    ]);
+  });
+
   it("lets tests and other folders import them", () => {
     const text = `import "node:fs";`;
     expect(found(withinReach, { "packages/model/src/a.test.ts": text })).toEqual([]);
@@ -75,6 +82,20 @@ describe("frontDoor", () => {
   });
 });
 
+describe("frontDoor of a package with several", () => {
+  it("accepts a door that the package declares", () => {
+    const files = {
+      "packages/model/package.json": JSON.stringify({
+        name: "@retake/model",
+        exports: { ".": "./dist/index.js", "./random": { default: "./dist/random/index.js" } },
+      }),
+    };
+    const text = (door: string) => ({ ...files, "packages/cli/src/a.ts": `import "${door}";` });
+    expect(found(frontDoor, text("@retake/model/random"))).toEqual([]);
+    expect(found(frontDoor, text("@retake/model/tuning"))).toHaveLength(1);
+  });
+});
+
 describe("declaredImports", () => {
   const manifests = {
     "package.json": `{ "devDependencies": { "vitest": "4.1.12" } }`,
@@ -90,6 +111,7 @@ describe("declaredImports", () => {
     const text = `import "commander"; import "node:fs"; import "./b.js"; import "@retake/cli";`;
     expect(inFile("packages/cli/src/a.ts", text)).toEqual([]);
     expect(inFile("packages/cli/src/a.test.ts", `import "vitest";`)).toEqual([]);
+    expect(inFile("packages/cli/src/testing/a.ts", `import "vitest";`)).toEqual([]);
     expect(inFile("test/e2e/a.ts", `import "vitest"; import "commander";`)).toEqual([]);
   });
 
@@ -130,6 +152,7 @@ describe("noCycles", () => {
 describe("noOrphans", () => {
   it("refuses a file that nobody imports, or its test alone", () => {
     const files = {
+      "packages/model/package.json": `{ "exports": { ".": "./dist/index.js" } }`,
       "packages/model/src/index.ts": `export { b } from "./b.js";`,
       "packages/model/src/b.ts": "",
       "packages/model/src/lost.ts": "",
@@ -156,6 +179,17 @@ describe("noOrphans", () => {
       "services/gpu-node/src/thread.ts": "",
     };
     expect(found(noOrphans, files)).toEqual(["bench/lost.ts: nobody imports this file"]);
+  });
+
+  it("lets unit tests share files that are marked as theirs", () => {
+    const files = {
+      "packages/model/src/testing/noise.ts": "",
+      "packages/model/src/testing/lost.ts": "",
+      "packages/model/src/a.test.ts": `import "./testing/noise.js";`,
+    };
+    expect(found(noOrphans, files)).toEqual([
+      "packages/model/src/testing/lost.ts: nobody imports this file",
+    ]);
   });
 
   it("lets a system test have files of its own", () => {

@@ -1,6 +1,8 @@
 import { dirname, join } from "node:path/posix";
 import {
+  doorsOf,
   type Finding,
+  isForTests,
   isTest,
   manifestOf,
   type Project,
@@ -98,7 +100,9 @@ const forbidden: readonly { folder: RegExp; imports: RegExp; because: string }[]
 
 export const withinReach = importRule("a folder imports nothing that is forbidden to it", () => {
   return (specifier, path) => {
-    if (isTest(path) || specifier.startsWith(".")) return undefined;
+    if (isForTests(path)) return undefined;
+    if (specifier.includes("/testing/")) return `may not import ${specifier}: it is for tests`;
+    if (specifier.startsWith(".")) return undefined;
     const broken = forbidden.find(
       ({ folder, imports }) => folder.test(path) && imports.test(specifier),
     );
@@ -106,10 +110,16 @@ export const withinReach = importRule("a folder imports nothing that is forbidde
   };
 });
 
-export const frontDoor = importRule("packages are imported by their front door", () => {
+export const frontDoor = importRule("packages are imported by their front door", (project) => {
+  const doors = new Set(
+    workspaceFolders(project).flatMap((folder) => {
+      const { name = folder } = manifestOf(project, folder);
+      return [...doorsOf(project, folder).keys()].map((door) => join(name, door));
+    }),
+  );
   return (specifier, path) => {
     const isDeep = specifier.startsWith(scope) && specifier.slice(scope.length).includes("/");
-    if (isDeep) return `${specifier} is a back door; import the package`;
+    if (isDeep && !doors.has(specifier)) return `${specifier} is a back door; import the package`;
     if (!specifier.startsWith(".")) return undefined;
     const target = workspaceOf(join(dirname(path), specifier));
     if (target === undefined || target === workspaceOf(path)) return undefined;
@@ -134,7 +144,7 @@ export const declaredImports = importRule("what is imported is declared", (proje
     const manifest = manifests.get(folder) ?? {};
     if (runtimeDependencies(manifest)[name] !== undefined || name === manifest.name)
       return undefined;
-    if (isTest(path) && forTools.has(name)) return undefined;
+    if (isForTests(path) && forTools.has(name)) return undefined;
     return `${name} is not among the dependencies of ${folder}/package.json`;
   };
 });
@@ -166,15 +176,16 @@ export const noCycles: Rule = {
   },
 };
 
-/** Files that something else starts: by name, by npm, by vitest. */
+/** Files that something else starts: by package name, by npm, by vitest. */
 function isEntry(project: Project, path: string): boolean {
-  if (isTest(path) || /\.config\.ts$|\/src\/(index|main)\.ts$/.test(path)) return true;
+  if (isTest(path) || /\.config\.ts$|\/src\/main\.ts$/.test(path)) return true;
   const bench = /^bench\/([^/]+)\.ts$/.exec(path)?.[1];
   const scripts = Object.values(manifestOf(project, "").scripts ?? {});
   if (scripts.some((text) => text.includes(path) || text.endsWith(` bench ${bench}`))) return true;
   return workspaceFolders(project).some((folder) => {
-    const { bin } = JSON.parse(project.text(`${folder}/package.json`));
-    return Object.values(bin ?? {}).some((target) => join(folder, String(target)) === path);
+    const programs = Object.values(manifestOf(project, folder).bin ?? {});
+    const isProgram = programs.some((program) => join(folder, program) === path);
+    return isProgram || [...doorsOf(project, folder).values()].includes(path);
   });
 }
 
@@ -194,9 +205,9 @@ export const noOrphans: Rule = {
   findings: (project) => {
     const used = new Set<string>();
     for (const [path, targets] of importGraph(project)) {
-      if (isTest(path) && !path.startsWith("test/")) continue;
+      const isUnitTest = isTest(path) && !path.startsWith("test/");
       for (const target of [...targets, ...filesNamed(project, path)]) {
-        if (target !== path) used.add(target);
+        if (target !== path && (!isUnitTest || isForTests(target))) used.add(target);
       }
     }
     return sourcePaths(project)

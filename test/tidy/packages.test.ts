@@ -12,8 +12,12 @@ import {
 import { formatFinding, plantedProject, type Rule } from "./project.js";
 
 const folder = "packages/cli";
+const exports = {
+  ".": { types: "./dist/index.d.ts", default: "./dist/index.js" },
+  "./package.json": "./package.json",
+};
 const manifest = (dependencies: Readonly<Record<string, string>>) => ({
-  [`${folder}/package.json`]: JSON.stringify({ name: "@retake/cli", dependencies }),
+  [`${folder}/package.json`]: JSON.stringify({ name: "@retake/cli", exports, dependencies }),
 });
 const found = (rule: Rule, files: Readonly<Record<string, string>>): string[] =>
   rule.findings(plantedProject(files)).map(formatFinding);
@@ -36,6 +40,8 @@ describe("publicNames", () => {
   it("counts a name once, and asks for the file", () => {
     expect(index(`export { ${names(40)} } from "./a.js"; export const name1 = 1;`)).toEqual([]);
     expect(found(publicNames, manifest({}))).toEqual([`${folder}/src/index.ts: missing`]);
+    const closed = { [`${folder}/package.json`]: "{}" };
+    expect(found(publicNames, closed)).toEqual([`${folder}/package.json: exports nothing`]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path/posix";
 import {
+  doorsOf,
   type Finding,
   isTest,
   manifestOf,
@@ -28,13 +29,18 @@ function exportedNames(project: Project, path: string): string[] {
 }
 
 export const publicNames: Rule = {
-  name: `a package has at most ${publicNamesMax} public names`,
+  name: `a package shows at most ${publicNamesMax} names at each of its doors`,
   findings: (project) =>
     workspaceFolders(project).flatMap((folder): Finding[] => {
-      const path = `${folder}/src/index.ts`;
-      if (!project.paths.includes(path)) return [{ path, line: 0, message: "missing" }];
-      const count = new Set(exportedNames(project, path)).size;
-      return count <= publicNamesMax ? [] : [{ path, line: 0, message: `${count} public names` }];
+      const doors = [...doorsOf(project, folder).values()];
+      if (doors.length === 0) {
+        return [{ path: `${folder}/package.json`, line: 0, message: "exports nothing" }];
+      }
+      return doors.flatMap((path): Finding[] => {
+        if (!project.paths.includes(path)) return [{ path, line: 0, message: "missing" }];
+        const count = new Set(exportedNames(project, path)).size;
+        return count <= publicNamesMax ? [] : [{ path, line: 0, message: `${count} public names` }];
+      });
     }),
 };
 

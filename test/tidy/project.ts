@@ -78,6 +78,9 @@ export function sourcePaths(project: Project): string[] {
 
 export const isTest = (path: string): boolean => path.endsWith(".test.ts");
 
+/** Tests, and what lies in a folder `testing` for several of them. */
+export const isForTests = (path: string): boolean => isTest(path) || path.includes("/testing/");
+
 /** The folder of the workspace that a file belongs to: `packages/model`; undefined outside. */
 export const workspaceOf = (path: string): string | undefined =>
   /^(?:packages|services)\/[^/]+(?=\/)/.exec(path)?.[0];
@@ -88,8 +91,12 @@ export const workspaceFolders = (project: Project): string[] =>
     (path) => /^((?:packages|services)\/[^/]+)\/package\.json$/.exec(path)?.[1] ?? [],
   );
 
+type Target = string | { readonly default?: string };
+
 export interface Manifest {
   readonly name?: string;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly exports?: Readonly<Record<string, Target>>;
   readonly scripts?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -100,6 +107,18 @@ export interface Manifest {
 export function manifestOf(project: Project, folder: string): Manifest {
   const path = folder === "" ? "package.json" : `${folder}/package.json`;
   return project.paths.includes(path) ? JSON.parse(project.text(path)) : {};
+}
+
+/** The sources behind a package's `exports`, by the name to import: `.`, `./random`. */
+export function doorsOf(project: Project, folder: string): Map<string, string> {
+  const doors = Object.entries(manifestOf(project, folder).exports ?? {});
+  return new Map(
+    doors.flatMap(([door, target]) => {
+      const built = typeof target === "string" ? target : (target.default ?? "");
+      const path = /^\.\/dist\/(.*)\.js$/.exec(built)?.[1];
+      return path === undefined ? [] : [[door, `${folder}/src/${path}.ts`] as const];
+    }),
+  );
 }
 
 /** What a workspace needs at run time, with the versions it asks for. */

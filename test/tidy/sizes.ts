@@ -1,4 +1,4 @@
-import { type Finding, isTest, type Rule, sourcePaths } from "./project.js";
+import { type Finding, isForTests, type Rule, sourcePaths } from "./project.js";
 import { childOf, childrenOf, lineAt, nodesOf, type SyntaxNode, textOf } from "./syntax.js";
 
 // The "fail" column of the table of sizes: the first value that fails.
@@ -119,7 +119,7 @@ export const neighbours: Rule = {
   name: "no two neighbouring parameters of a public function have the same primitive type",
   findings: (project) =>
     sourcePaths(project)
-      .filter((path) => !isTest(path))
+      .filter((path) => !isForTests(path))
       .flatMap((path) =>
         nodesOf(project, path).flatMap((node): Finding[] => {
           if (!isPublic(node)) return [];
