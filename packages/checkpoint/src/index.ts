@@ -7,11 +7,12 @@ export {
   writeDelta,
 } from "./delta/delta.js";
 export { type Checkpoint, openCheckpointFolder } from "./diffusers/open-checkpoint.js";
+export { fetchFromHub, type HubOptions, type HubProgress } from "./hub/fetch-from-hub.js";
+export { openCheckpoint } from "./open-checkpoint.js";
 export {
   openSafetensors,
   readFloat32,
   type SafetensorsFile,
-  type TensorEntry,
   type WeightLocation,
   type WeightLocations,
 } from "./safetensors/read.js";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fromUnknown } from "@retake/errors";
 import { makeFolder, writeAll, writeAtomically } from "./atomic-file.js";
 import { rangeChunks, withOpenFile } from "./read-range.js";
+import { throwIfStopped } from "./stop.js";
 
 export interface CacheOptions {
   /** Folder of what can be computed again: hashes, verdicts, converted weights, downloads. */
@@ -63,7 +64,7 @@ async function streamedHash(path: string, { signal }: CacheOptions): Promise<str
   return withOpenFile(path, async (file) => {
     const hash = createHash("sha256");
     for await (const chunk of rangeChunks(file, { offset: 0, byteLength: file.size })) {
-      signal?.throwIfAborted();
+      throwIfStopped(signal, path);
       hash.update(chunk);
     }
     return hash.digest("hex");

@@ -5,6 +5,7 @@ import { makeFolder } from "../files/atomic-file.js";
 import { type CacheOptions, contentHash } from "../files/content-hash.js";
 import { malformed } from "../files/file-errors.js";
 import { fileChunks } from "../files/read-range.js";
+import { throwIfStopped } from "../files/stop.js";
 import { bytesOfFloat, type FloatDtype } from "../safetensors/half.js";
 import { shownShape } from "../safetensors/header.js";
 import { type TensorStream, writeSafetensors } from "../safetensors/write.js";
@@ -92,7 +93,7 @@ async function* tensorChunks(
   const range = { file: file.path, offset: base + tensor.start * width, byteLength: span * width };
   const pieces: Uint8Array[] = [];
   for await (const chunk of fileChunks(range)) {
-    signal?.throwIfAborted();
+    throwIfStopped(signal, file.path);
     if (isInOrder) yield chunk;
     else pieces.push(chunk.slice());
   }

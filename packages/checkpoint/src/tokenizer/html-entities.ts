@@ -35,11 +35,17 @@ function numericCharacter(code: number, entity: string): string {
   return String.fromCodePoint(code);
 }
 
-const windows1252 = new TextDecoder("windows-1252");
+/**
+ * What Windows-1252 has at 0x80 to 0x9f; the five unassigned bytes are their own control character.
+ * Not `TextDecoder`: Node 20 reads that encoding as Latin-1.
+ */
+const windows1252Signs =
+  "\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f" +
+  "\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178";
 
-/** The character of a Windows-1252 byte; the five unassigned ones are their own C1 control. */
+/** The character of a Windows-1252 byte. */
 export function windows1252Of(byte: number): string {
-  return windows1252.decode(Uint8Array.of(byte));
+  return windows1252Signs[byte - 0x80] ?? String.fromCharCode(byte);
 }
 
 /** The table of the HTML standard, with the names in capitals that are not ambiguous. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { makeFolder } from "../files/atomic-file.js";
 import { type CacheOptions, contentHash, hashOfTexts } from "../files/content-hash.js";
 import { fileChunks } from "../files/read-range.js";
+import { throwIfStopped } from "../files/stop.js";
 import { bytesOfFloat, widenTo } from "../safetensors/half.js";
 import {
   openSafetensors,
@@ -70,7 +71,7 @@ async function* widenedChunks(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of fileChunks(entry)) {
-    signal?.throwIfAborted();
+    throwIfStopped(signal, entry.file);
     const values = new Float32Array(chunk.byteLength / bytesOfFloat[entry.dtype]);
     widenTo(values, chunk, entry.dtype);
     yield new Uint8Array(values.buffer);

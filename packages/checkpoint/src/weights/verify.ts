@@ -1,6 +1,7 @@
 import { Code, type Reason, RetakeError } from "@retake/errors";
 import { type CacheOptions, cachedText, fileIdentity, hashOfTexts } from "../files/content-hash.js";
 import { fileChunks } from "../files/read-range.js";
+import { throwIfStopped } from "../files/stop.js";
 import { bytesOfFloat, firstNotFinite } from "../safetensors/half.js";
 import { shownShape } from "../safetensors/header.js";
 import type { WeightLocation, WeightLocations } from "../safetensors/read.js";
@@ -76,7 +77,7 @@ async function assertFinite(
 ): Promise<void> {
   let position = 0;
   for await (const chunk of fileChunks(entry)) {
-    signal?.throwIfAborted();
+    throwIfStopped(signal, entry.file);
     const index = firstNotFinite(chunk, entry.dtype);
     if (index >= 0) throw notFinite(name, entry, position + index);
     position += chunk.byteLength / bytesOfFloat[entry.dtype];
