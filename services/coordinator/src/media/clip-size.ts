@@ -13,7 +13,8 @@ export interface Size {
 export function fitSize(source: Size & { readonly pixelAspect?: number }, pixelsMax: number): Size {
   const { clipSideMultiple: multiple, clipSideMax } = limits;
   const shape = (source.width * (source.pixelAspect ?? 1)) / source.height;
-  const sideMax = Math.min(clipSideMax, Math.floor(pixelsMax / multiple));
+  const longest = Math.min(clipSideMax, pixelsMax / multiple);
+  const sideMax = Math.floor(longest / multiple) * multiple;
   let best: Size = { width: multiple, height: multiple };
   let bestScore = Number.NEGATIVE_INFINITY;
   for (let height = multiple; height <= sideMax; height += multiple) {

@@ -54,15 +54,16 @@ export async function encodeFrames(
 /**
  * Reads the written file back. An ffmpeg that ran out of room does not always say so in its exit.
  *
+ * @returns whether there is sound in it
  * @throws RetakeError ffmpeg-failed  when a frame is missing
  */
 export async function assertEncoded(
   pictures: Pictures,
   { path, signal }: Target,
   temporary: string,
-): Promise<void> {
-  const { frames } = await probeVideo(temporary, { signal });
-  if (frames === pictures.frames) return;
+): Promise<boolean> {
+  const { frames, hasAudio } = await probeVideo(temporary, { signal });
+  if (frames === pictures.frames) return hasAudio;
   throw failed(`${path}: expected ${pictures.frames} frames in it, got ${frames}; try again`);
 }
 

@@ -64,14 +64,14 @@ export async function encodeMp4(
   assertPictures(pictures, options.rate);
   return await writeAtomically(options.path, async (temporary) => {
     const sound = await soundOf(options);
-    const write = async (audio?: ProgramInput): Promise<void> => {
+    const write = async (audio?: ProgramInput): Promise<boolean> => {
       const after = audio === undefined ? mp4Options : [...mp4Options, ...soundOptions];
       await encodeFrames(pictures, options, { temporary, audio, after });
-      await assertEncoded(pictures, options, temporary);
+      return await assertEncoded(pictures, options, temporary);
     };
     try {
-      await write(sound.audio);
-      return { sound: sound.state };
+      const sounds = await write(sound.audio);
+      return { sound: sounds || sound.state !== "kept" ? sound.state : "none" };
     } catch (thrown) {
       const own = !(thrown instanceof RetakeError) || thrown.reason !== "ffmpeg-failed";
       if (own || sound.audio === undefined) throw thrown;

@@ -60,6 +60,9 @@ export function notAVideo(path: string, got: string): RetakeError {
   return new RetakeError(Code.InvalidArgument, "not-a-video", `${message}; ${advice}`);
 }
 
+/** What `looksLike` says of a file that begins like a video and yet cannot be read. */
+export const cutVideo = "a damaged or cut video file";
+
 /** What the first bytes of a refused file look like, in words. */
 export async function looksLike(path: string): Promise<string> {
   const head = Buffer.alloc(64);
@@ -77,7 +80,7 @@ export async function looksLike(path: string): Promise<string> {
     [/^\s*<(\?xml|MPD|!doctype|html)/i, "an XML or HTML document"],
     [/^\x89PNG|^\xff\xd8\xff|^RIFF....WEBP|^BM/s, "a still image"],
     [/^ID3|^fLaC|^RIFF....WAVE/s, "a sound file"],
-    [/^....ftyp|^.E\xdf\xa3|^RIFF....AVI |^GIF8/s, "a damaged or cut video file"],
+    [/^....ftyp|^.E\xdf\xa3|^RIFF....AVI |^GIF8/s, cutVideo],
     [/^[\t\n\r\x20-\x7e]+\0*$/, "a text file"],
   ];
   return signs.find(([sign]) => sign.test(text))?.[1] ?? "bytes of no known video format";

@@ -5,28 +5,39 @@ export const labelStripHeight = 24;
 const fontSize = 14;
 /** Room that an average letter of a sans-serif font takes, as a part of the font's size. */
 const letterWidth = 0.58;
+const background = 0x16;
 const letters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+let fonts: Promise<boolean> | undefined;
 
 /**
  * A line of text as a dark strip, `[labelStripHeight, width, 3]`, RGB. Text that is too long ends in
  * an ellipsis. Where the machine has no fonts the strip stays empty: a label is never worth a failure.
  */
 export async function labelStrip(text: string, width: number): Promise<Uint8Array> {
+  fonts ??= hasFonts();
+  return await drawn((await fonts) ? shortened(text, width) : "", width);
+}
+
+/** Without fonts every letter is drawn as the same empty box. */
+async function hasFonts(): Promise<boolean> {
+  const [one, other] = await Promise.all([drawn("a", 32), drawn("W", 32)]);
+  return Buffer.compare(one, other) !== 0;
+}
+
+async function drawn(line: string, width: number): Promise<Uint8Array> {
   const box = `width="${width}" height="${labelStripHeight}"`;
   const font = `font-family="DejaVu Sans, Arial, sans-serif" font-size="${fontSize}" fill="#eee"`;
-  const line = `<text x="6" y="17" ${font}>${escaped(shortened(text, width))}</text>`;
-  const background = `<rect ${box} fill="#161616"/>`;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" ${box}>${background}${line}</svg>`;
+  const grey = `rgb(${background},${background},${background})`;
+  const picture = `<rect ${box} fill="${grey}"/><text x="6" y="17" ${font}>${escaped(line)}</text>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" ${box}>${picture}</svg>`;
+  const bytes = labelStripHeight * width * 3;
   try {
-    const { data } = await sharp(Buffer.from(svg))
-      .removeAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    if (data.length === labelStripHeight * width * 3) return data;
+    const strip = await sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer();
+    if (strip.length === bytes) return strip;
   } catch {
     // No renderer on this machine: an empty strip says as much as is possible.
   }
-  return new Uint8Array(labelStripHeight * width * 3).fill(0x16);
+  return new Uint8Array(bytes).fill(background);
 }
 
 function shortened(text: string, width: number): string {

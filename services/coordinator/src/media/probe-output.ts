@@ -5,7 +5,7 @@ import { framesPerSecond, isRate, parseRate, type Rate } from "./rate.js";
 export type FrameBasis = "counted" | "declared" | "estimated";
 
 export interface VideoInfo {
-  /** Pixels after rotation. */
+  /** Pixels after rotation; 0 when no frame could be decoded. */
   readonly width: number;
   readonly height: number;
   /** Width over height of one pixel, after rotation; 1 for nearly every file. */
@@ -35,11 +35,12 @@ type Fields = Readonly<Record<string, unknown>>;
 const rateUnknown: Rate = { numerator: 10, denominator: 1 };
 
 /**
- * Reads what ffprobe printed as JSON. The numbers in it are the file's and are not trusted.
+ * Reads what ffprobe printed as JSON. The numbers in it are the file's and are not trusted. Null
+ * when it found neither pictures nor sound: then its complaints say more.
  *
- * @throws RetakeError not-a-video  when no stream holds moving pictures
+ * @throws RetakeError not-a-video  when there is sound and no moving pictures
  */
-export function parseProbe(path: string, json: string): VideoInfo {
+export function parseProbe(path: string, json: string): VideoInfo | null {
   const root = parsed(json);
   const streams = list(root.streams);
   const format = fields(root.format);
@@ -47,14 +48,10 @@ export function parseProbe(path: string, json: string): VideoInfo {
   const video = streams.find(
     (stream) => stream.codec_type === "video" && fields(stream.disposition).attached_pic !== 1,
   );
-  if (video === undefined) {
-    throw notAVideo(path, hasAudio ? "a file with sound and no pictures" : "no pictures in it");
-  }
-  const width = count(video.width);
-  const height = count(video.height);
-  if (width === undefined || height === undefined) {
-    throw notAVideo(path, "pictures that cannot be decoded");
-  }
+  if (video === undefined && !hasAudio) return null;
+  if (video === undefined) throw notAVideo(path, "a file with sound and no pictures");
+  const width = count(video.width) ?? 0;
+  const height = count(video.height) ?? 0;
   const rotation = rotationOf(video);
   const sideways = rotation % 180 === 90;
   const aspect = aspectOf(video.sample_aspect_ratio);

@@ -1,5 +1,5 @@
 import { Code, RetakeError } from "@retake/errors";
-import { hardenedOptions, inputFile, looksLike, notAVideo } from "./input-file.js";
+import { cutVideo, hardenedOptions, inputFile, looksLike, notAVideo } from "./input-file.js";
 import { limits } from "./limits.js";
 import { parseProbe, type VideoInfo } from "./probe-output.js";
 import { requireProgram } from "./programs.js";
@@ -25,11 +25,13 @@ export async function probeVideo(
 ): Promise<VideoInfo> {
   const { bytes } = await inputFile(path);
   const counts = bytes <= limits.countedFileBytesMax;
-  const printed = await probe(path, options, [
+  const { printed, complaints } = await probe(path, options, [
     ...(counts ? ["-count_packets"] : []),
     ...["-print_format", "json", "-show_entries", entries],
   ]);
   const info = parseProbe(path, printed);
+  const readable = info !== null && info.width > 0 && info.height > 0;
+  if (!readable) throw await refusal(path, complaints);
   assertFrameSize(path, info);
   return info;
 }
@@ -43,7 +45,7 @@ export async function frameTimeS(
   source: VideoInfo,
   options: { readonly frame: number; readonly signal?: AbortSignal | undefined },
 ): Promise<number | undefined> {
-  const printed = await probe(path, options, [
+  const { printed } = await probe(path, options, [
     ...["-select_streams", String(source.streamIndex)],
     ...["-print_format", "csv=print_section=0", "-show_entries", "packet=pts_time"],
   ]);
@@ -57,7 +59,7 @@ async function probe(
   path: string,
   options: { readonly signal?: AbortSignal | undefined; readonly timeLimitMs?: number },
   questions: readonly string[],
-): Promise<string> {
+): Promise<{ readonly printed: string; readonly complaints: string }> {
   const file = await inputFile(path);
   const program = await requireProgram("ffprobe");
   const chunks: Uint8Array[] = [];
@@ -77,24 +79,21 @@ async function probe(
     },
   });
   if (end.exit !== null) throw await refusal(path, end.complaints);
-  return Buffer.concat(chunks).toString("utf8");
+  return { printed: Buffer.concat(chunks).toString("utf8"), complaints: end.complaints };
 }
 
 /** Why ffprobe or ffmpeg could not read the file, in the words of someone who has to fix it. */
 export async function refusal(path: string, complaints: string): Promise<RetakeError> {
-  const size = /Picture size (\d+)x(\d+) exceeds|Picture size (\d+)x(\d+) is invalid/.exec(
-    complaints,
-  );
-  if (size !== null) {
-    return frameSizeError(path, Number(size[1] ?? size[3]), Number(size[2] ?? size[4]));
-  }
+  const size = /Picture size ([1-9]\d*)x([1-9]\d*) (exceeds|is invalid)/.exec(complaints);
+  if (size !== null) return frameSizeError(path, Number(size[1]), Number(size[2]));
   const got = await looksLike(path);
-  if (/moov atom not found|Truncat|End of file/i.test(complaints) && /damaged/.test(got)) {
-    const message = `${path}: expected a complete video, got one that ends before its index`;
-    const advice = "copy or download it again";
+  const codecComplaint = /Codec \((\w+)\) not on whitelist/.exec(complaints);
+  if (got === cutVideo && codecComplaint === null) {
+    const message = `${path}: expected a complete video, got one whose index or frames are damaged`;
+    const advice = "it may have been cut: copy or download it again";
     return new RetakeError(Code.InvalidArgument, "video-truncated", `${message}; ${advice}`);
   }
-  const codec = /Codec \((\w+)\) not on whitelist/.exec(complaints)?.[1];
+  const codec = codecComplaint?.[1];
   return notAVideo(path, codec === undefined ? got : `the format ${codec}, which is not read here`);
 }
 

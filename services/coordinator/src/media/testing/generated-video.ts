@@ -1,0 +1,75 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll } from "vitest";
+import { type Clip, frameOf } from "../clip.js";
+
+const run = promisify(execFile);
+
+/** A folder that goes away when the tests of the file have ended. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "retake-media-"));
+  afterAll(async () => await rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Makes a file with ffmpeg, which the code under test only gets to read. */
+export async function makeWithFfmpeg(path: string, args: readonly string[]): Promise<string> {
+  const fixed = ["-fflags", "+bitexact", "-threads", "1"];
+  await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...args, ...fixed, `file:${path}`]);
+  return path;
+}
+
+export interface NumberedVideo {
+  readonly frames: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly rate?: string;
+  /** Further options: codec, filters of the output, a second input. */
+  readonly options?: readonly string[];
+}
+
+/** A video of flat grey frames that say their number: see `frameNumbers`. At most 27 frames. */
+export async function makeNumberedVideo(path: string, video: NumberedVideo): Promise<string> {
+  const { frames, width = 64, height = 64, rate = "10", options = [] } = video;
+  const source = `nullsrc=s=${width}x${height}:r=${rate},geq=lum='16+8*N':cb=128:cr=128`;
+  const input = ["-f", "lavfi", "-i", source];
+  return await makeWithFfmpeg(path, [...input, ...options, "-frames:v", String(frames)]);
+}
+
+/** Which frames of a numbered video these are, read from the pixel in the middle. */
+export function frameNumbers(clip: Clip): number[] {
+  const middle = (Math.floor(clip.height / 2) * clip.width + Math.floor(clip.width / 2)) * 3;
+  return Array.from({ length: clip.frames }, (_, index) => {
+    const value = frameOf(clip, index)[middle] ?? 0;
+    return Math.round((value * 219) / 255 / 8);
+  });
+}
+
+/** A clip of seeded noise that is smooth enough to survive a codec. */
+export function smoothClip(axes: { frames: number; height: number; width: number }): Clip {
+  const { frames, height, width } = axes;
+  const pixels = new Uint8Array(frames * height * width * 3);
+  let at = 0;
+  for (let frame = 0; frame < frames; frame++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        pixels[at++] = 128 + 100 * Math.sin((x + 3 * frame) / 9);
+        pixels[at++] = 128 + 100 * Math.sin((y + 5 * frame) / 11);
+        pixels[at++] = 128 + 60 * Math.sin((x + y) / 17);
+      }
+    }
+  }
+  return { pixels, frames, height, width };
+}
+
+/** A small random generator with a seed, so that a failing case can be run again. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
