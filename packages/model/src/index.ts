@@ -21,8 +21,10 @@ export { timestepRows } from "./programs/unet-program.js";
 export { vaeFactor } from "./programs/vae-program.js";
 export { currentScopePath, inBackwardPass } from "./scope.js";
 export type { TextConfig } from "./text/config.js";
+export { parseTextConfig } from "./text/parse-config.js";
 export { textTensors } from "./text/tensors.js";
 export type { UNetConfig } from "./unet/config.js";
+export { parseUNetConfig } from "./unet/parse-config.js";
 export {
   isInputTensor,
   isTemporal,
@@ -31,4 +33,5 @@ export {
   unetTensors,
 } from "./unet/tensors.js";
 export type { VaeConfig } from "./vae/config.js";
+export { parseVaeConfig } from "./vae/parse-config.js";
 export { vaeTensors } from "./vae/tensors.js";

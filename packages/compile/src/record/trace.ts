@@ -26,7 +26,7 @@ function recordBackend(): RecordBackend {
 export function traceProgram(program: Program): Graph {
   const backend = recordBackend();
   const before = tf.getBackend();
-  tf.setBackend(recordBackendName);
+  void tf.setBackend(recordBackendName);
   try {
     const builder = backend.begin();
     const inputs = new Map(
@@ -54,6 +54,6 @@ export function traceProgram(program: Program): Graph {
     }));
     return builder.finish(outputs);
   } finally {
-    if (before !== "" && before !== undefined) tf.setBackend(before);
+    if (before !== "" && before !== undefined) void tf.setBackend(before);
   }
 }
