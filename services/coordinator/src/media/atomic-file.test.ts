@@ -3,11 +3,12 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { outputError, writeAtomically } from "./atomic-file.js";
-import { temporaryFolder } from "./testing/generated-video.js";
+import { smallDisk, temporaryFolder } from "./testing/generated-video.js";
 
 const folder = await temporaryFolder();
+const disk = await smallDisk();
 const at = (name: string): string => join(folder, name);
 const run = promisify(execFile);
 
@@ -64,26 +65,20 @@ describe("writeAtomically", () => {
   );
 });
 
-describe("on a disk of one megabyte", async () => {
-  const place = await temporaryFolder();
-  const mounted = mount(place);
-  afterAll(() => {
-    if (mounted) execFileSync("umount", [place]);
-  });
-
-  it.skipIf(!mounted)("says that it is full, and leaves nothing", async () => {
-    const full = writeAtomically(join(place, "a"), async (temporary) => {
+describe("writeAtomically on a disk of one megabyte", () => {
+  it.skipIf(disk === null)("says that it is full, and leaves nothing", async () => {
+    const full = writeAtomically(join(disk ?? "", "a"), async (temporary) => {
       await writeFile(temporary, new Uint8Array(2_000_000)).catch((thrown: unknown) => {
         throw outputError(thrown, "a");
       });
     });
     await expect(full).rejects.toMatchObject({ reason: "disk-full", code: "RESOURCE_EXHAUSTED" });
-    expect(await readdir(place)).toEqual([]);
+    expect(await readdir(disk ?? "")).toEqual([]);
   });
 
-  it.skipIf(!mounted)("says that it may only be read", async () => {
-    execFileSync("mount", ["-o", "remount,ro", place]);
-    const write = writeAtomically(join(place, "a"), () => Promise.resolve());
+  it.skipIf(disk === null)("says that it may only be read", async () => {
+    execFileSync("mount", ["-o", "remount,ro", disk ?? ""]);
+    const write = writeAtomically(join(disk ?? "", "a"), () => Promise.resolve());
     await expect(write).rejects.toMatchObject({ reason: "output-not-writable" });
   });
 });
@@ -100,13 +95,3 @@ describe("outputError", () => {
     expect(outputError(new Error(message), "x").reason).toBe(reason);
   });
 });
-
-/** A small disk, where the tests run as a user who may mount one; elsewhere those tests are skipped. */
-function mount(place: string): boolean {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", place], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -3,9 +3,7 @@ import { rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
-
-const unfinished = new Set<string>();
-const deadly = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+import { atExit } from "./at-exit.js";
 
 /**
  * Writes a file under a temporary name in its own folder and renames it when `write` has ended: the
@@ -23,7 +21,7 @@ export async function writeAtomically<Result>(
   if (basename(final) === "" || path.endsWith("/") || path.includes("\0")) {
     throw notWritable(path, "a name that is no file's");
   }
-  remember(temporary);
+  const release = atExit(() => rmSync(temporary, { force: true }));
   try {
     await orOutputError(path, async () => (await open(temporary, "wx")).close());
     const result = await write(temporary);
@@ -34,7 +32,7 @@ export async function writeAtomically<Result>(
     return result;
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);
-    forget(temporary);
+    release();
   }
 }
 
@@ -72,31 +70,4 @@ async function flush(path: string): Promise<void> {
 function notWritable(path: string, got: string, cause?: unknown): RetakeError {
   const message = `${path}: expected a folder that can be written to, got ${got}; choose another`;
   return new RetakeError(Code.PermissionDenied, "output-not-writable", message, { cause });
-}
-
-function remember(path: string): void {
-  if (unfinished.size === 0) {
-    process.on("exit", removeUnfinished);
-    for (const signal of deadly) process.on(signal, onDeadlySignal);
-  }
-  unfinished.add(path);
-}
-
-function forget(path: string): void {
-  unfinished.delete(path);
-  if (unfinished.size > 0) return;
-  process.off("exit", removeUnfinished);
-  for (const signal of deadly) process.off(signal, onDeadlySignal);
-}
-
-function removeUnfinished(): void {
-  for (const path of unfinished) rmSync(path, { force: true });
-}
-
-/** Cleans up and lets the signal kill, unless the program handles the signal itself. */
-function onDeadlySignal(signal: NodeJS.Signals): void {
-  if (process.listenerCount(signal) > 1) return;
-  removeUnfinished();
-  process.off(signal, onDeadlySignal);
-  process.kill(process.pid, signal);
 }

@@ -19,7 +19,8 @@ import { type ProgramEnd, runFfmpeg } from "./run-program.js";
 export interface DecodeOptions extends FrameChoice, Size {
   readonly fit: Fit;
   readonly signal?: AbortSignal | undefined;
-  readonly timeLimitMs?: number;
+  /** For each run of ffmpeg or ffprobe; a video that takes longer is refused. */
+  readonly timeLimitMs?: number | undefined;
 }
 
 export interface DecodedClip extends Clip {
@@ -46,7 +47,7 @@ export async function decodeClip(path: string, options: DecodeOptions): Promise<
   assertFrameChoice(options);
   assertClipSize(options);
   assertClipBytes(options);
-  const source = await probeVideo(path, { signal: options.signal });
+  const source = await probeVideo(path, options);
   const pixels = new Uint8Array(options.frames * options.height * options.width * 3);
   let filled = 0;
   const end = await decode(path, source, {
@@ -78,12 +79,12 @@ export async function decodeClip(path: string, options: DecodeOptions): Promise<
 async function startSeconds(
   path: string,
   source: VideoInfo,
-  { start, signal }: DecodeOptions,
+  { start, signal, timeLimitMs }: DecodeOptions,
 ): Promise<number> {
   if ("seconds" in start) return start.seconds;
   const steady = start.frame / framesPerSecond(source.rate);
   if (!source.rateVaries || !source.hasAudio) return steady;
-  return (await frameTimeS(path, source, { frame: start.frame, signal })) ?? steady;
+  return (await frameTimeS(path, source, { frame: start.frame, signal, timeLimitMs })) ?? steady;
 }
 
 type Decoding = Pick<DecodeOptions, "start" | "frames" | "signal" | "timeLimitMs"> & {
@@ -132,8 +133,7 @@ async function shortfall(
 ): Promise<RetakeError> {
   let bytes = 0;
   await decode(path, source, {
-    start: options.start,
-    signal: options.signal,
+    ...options,
     frames: limits.countedFramesMax,
     filters: "scale=8:8:flags=neighbor,format=rgb24",
     onOutput: (chunk) => {

@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { decodeClip } from "./decode.js";
 import { encodeGif, encodeVideo } from "./encode.js";
@@ -7,11 +10,15 @@ import { probeVideo } from "./probe.js";
 import {
   makeNumberedVideo,
   makeWithFfmpeg,
+  seededRandom,
+  smallDisk,
   smoothClip,
   temporaryFolder,
 } from "./testing/generated-video.js";
 
 const folder = await temporaryFolder();
+const disk = await smallDisk();
+const run = promisify(execFile);
 const at = (name: string): string => join(folder, name);
 const clip = smoothClip({ frames: 6, height: 48, width: 64 });
 const rate = { numerator: 15000, denominator: 1001 };
@@ -140,6 +147,41 @@ describe("encodeVideo", () => {
       reason: "output-not-writable",
       message: expect.stringContaining("expected a folder that can be written to"),
     });
+  });
+});
+
+describe("encodeVideo on a disk of one megabyte", () => {
+  it.skipIf(disk === null)("says that it is full, and leaves nothing", async () => {
+    const random = seededRandom(7);
+    const noise = smoothClip({ frames: 30, height: 256, width: 256 });
+    noise.pixels.forEach((_, index, pixels) => {
+      pixels[index] = 256 * random();
+    });
+    const path = join(disk ?? "", "a.mp4");
+    await expect(encodeVideo(noise, { path, rate })).rejects.toMatchObject({ reason: "disk-full" });
+    expect(await readdir(disk ?? "")).toEqual([]);
+  });
+});
+
+describe("encodeVideo in a process that is told to end", () => {
+  it("leaves neither a file nor an ffmpeg behind", async () => {
+    const place = await temporaryFolder();
+    const module = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
+    const script = `import { encodeVideo } from ${JSON.stringify(module)};
+      const [frames, height, width] = [400, 512, 512];
+      const pixels = new Uint8Array(frames * height * width * 3);
+      pixels.forEach((_, i) => { pixels[i] = (i * 2654435761) >>> 13; });
+      setTimeout(() => process.kill(process.pid, "SIGTERM"), 400);
+      await encodeVideo({ pixels, frames, height, width },
+        { path: ${JSON.stringify(join(place, "a.mp4"))}, rate: { numerator: 10, denominator: 1 } });`;
+    const child = run(process.execPath, ["--input-type=module", "-e", script]);
+    await expect(child).rejects.toMatchObject({ signal: "SIGTERM" });
+    expect(await readdir(place)).toEqual([]);
+    const left = async (): Promise<string> =>
+      await run("pgrep", ["-f", place])
+        .then(({ stdout }) => stdout)
+        .catch(() => "none");
+    await expect.poll(left).toBe("none");
   });
 });
 

@@ -5,6 +5,11 @@ import { parseProbe, type VideoInfo } from "./probe-output.js";
 import { requireProgram } from "./programs.js";
 import { runPlain } from "./run-program.js";
 
+interface Bounds {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeLimitMs?: number | undefined;
+}
+
 /** What is asked of ffprobe, and nothing else: tags of a stranger's file stay out of our memory. */
 const entries = [
   "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate",
@@ -19,10 +24,7 @@ const entries = [
  * @throws RetakeError not-a-video, video-truncated, frame-size, file-not-found, file-unreadable,
  *   ffmpeg-missing, ffmpeg-failed (time limit) or stopped
  */
-export async function probeVideo(
-  path: string,
-  options: { readonly signal?: AbortSignal | undefined; readonly timeLimitMs?: number } = {},
-): Promise<VideoInfo> {
+export async function probeVideo(path: string, options: Bounds = {}): Promise<VideoInfo> {
   const { bytes } = await inputFile(path);
   const counts = bytes <= limits.countedFileBytesMax;
   const { printed, complaints } = await probe(path, options, [
@@ -43,7 +45,7 @@ export async function probeVideo(
 export async function frameTimeS(
   path: string,
   source: VideoInfo,
-  options: { readonly frame: number; readonly signal?: AbortSignal | undefined },
+  options: Bounds & { readonly frame: number },
 ): Promise<number | undefined> {
   const { printed } = await probe(path, options, [
     ...["-select_streams", String(source.streamIndex)],
@@ -57,7 +59,7 @@ export async function frameTimeS(
 
 async function probe(
   path: string,
-  options: { readonly signal?: AbortSignal | undefined; readonly timeLimitMs?: number },
+  options: Bounds,
   questions: readonly string[],
 ): Promise<{ readonly printed: string; readonly complaints: string }> {
   const file = await inputFile(path);

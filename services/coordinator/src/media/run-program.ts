@@ -3,6 +3,7 @@ import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Code, RetakeError } from "@retake/errors";
 import ffmpeg from "fluent-ffmpeg";
+import { atExit } from "./at-exit.js";
 import { limits } from "./limits.js";
 
 /** One input of ffmpeg: a `file:` address or a stream of raw frames, and the options before it. */
@@ -47,9 +48,6 @@ interface Spawner {
 interface LineRing {
   get(): string;
 }
-
-const living = new Set<ChildProcess>();
-let watchesExit = false;
 
 /**
  * Runs ffmpeg at `path`: fluent-ffmpeg builds the arguments and starts the process, which is killed
@@ -106,7 +104,10 @@ async function watch(
     let flows: Promise<Error | undefined> = Promise.resolve(undefined);
     const end = await start(spawner, args ?? spawner._getArguments(), (started) => {
       child = started;
-      remember(started);
+      started.once(
+        "exit",
+        atExit(() => started.kill("SIGKILL")),
+      );
       flows = connect(started, bounds, () => started.kill("SIGKILL"));
     });
     const feedError = await flows;
@@ -172,16 +173,6 @@ async function connect(
 function isBrokenPipe(error: Error): boolean {
   const code = "code" in error ? error.code : undefined;
   return ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ABORT_ERR"].includes(String(code));
-}
-
-function remember(child: ChildProcess): void {
-  living.add(child);
-  child.once("exit", () => living.delete(child));
-  if (watchesExit) return;
-  watchesExit = true;
-  process.once("exit", () => {
-    for (const one of living) one.kill("SIGKILL");
-  });
 }
 
 /** Throws when the caller has already asked to stop. */

@@ -15,12 +15,46 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
+/** A disk of one megabyte, or null where the tests run as a user who may not mount one. */
+export async function smallDisk(): Promise<string | null> {
+  const place = await temporaryFolder();
+  try {
+    await run("mount", ["-t", "tmpfs", "-o", "size=1m", "none", place]);
+  } catch {
+    return null;
+  }
+  afterAll(async () => {
+    await run("umount", [place]);
+  });
+  return place;
+}
+
 /** Makes a file with ffmpeg, which the code under test only gets to read. */
 export async function makeWithFfmpeg(path: string, args: readonly string[]): Promise<string> {
   const fixed = ["-fflags", "+bitexact", "-threads", "1"];
   await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...args, ...fixed, `file:${path}`]);
   return path;
 }
+
+const picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=2"];
+const sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=2"];
+const vp8 = ["-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "9", "-b:v", "200k"];
+
+/** Small videos of the formats that people have: names, and options for `makeWithFfmpeg`. */
+export const smallVideos: Readonly<Record<string, readonly string[]>> = {
+  "a.mp4": [...picture, ...sound, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"],
+  "front.mp4": [...picture, "-c:v", "libx264", "-bf", "3", "-g", "5", "-movflags", "+faststart"],
+  "fragments.mp4": [...picture, "-c:v", "libx264", "-movflags", "+frag_keyframe+empty_moov"],
+  "mpeg4.mov": [...picture, "-c:v", "mpeg4", "-metadata:s:v:0", "rotate=90"],
+  "vp9.webm": [...picture, ...sound, "-c:v", "libvpx-vp9", "-b:v", "200k", "-c:a", "libopus"],
+  "vp8.webm": [...picture, ...vp8],
+  "a.mkv": [...picture, ...sound, "-c:v", "libx264", "-c:a", "flac"],
+  "a.gif": picture,
+  "a.avi": [...picture, ...sound, "-c:v", "mpeg4", "-c:a", "mp2"],
+  "jpeg.avi": [...picture, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"],
+  "a.ts": [...picture, ...sound, "-c:v", "libx264", "-c:a", "aac"],
+  "a.flv": [...picture, "-c:v", "flv"],
+};
 
 export interface NumberedVideo {
   readonly frames: number;
