@@ -1,3 +1,4 @@
+export { writeAtomically } from "./media/atomic-file.js";
 export { type Clip, clipHash } from "./media/clip.js";
 export { fitSize, type Size } from "./media/clip-size.js";
 export { type DecodedClip, type DecodeOptions, decodeClip } from "./media/decode.js";
@@ -12,6 +13,6 @@ export type { ClipStart, Fit } from "./media/frame-choice.js";
 export { writePoster } from "./media/poster.js";
 export { probeVideo } from "./media/probe.js";
 export type { VideoInfo } from "./media/probe-output.js";
-export { findPrograms, type Programs } from "./media/programs.js";
+export { findPrograms, type ProgramStatus, type Programs } from "./media/programs.js";
 export type { Rate } from "./media/rate.js";
 export { encodeSideBySide, type Tile } from "./media/side-by-side.js";

@@ -12,7 +12,7 @@ import { hardenedOptions, inputFile } from "./input-file.js";
 import { limits } from "./limits.js";
 import { frameTimeS, probeVideo, refusal } from "./probe.js";
 import type { VideoInfo } from "./probe-output.js";
-import { knowsFpsMode, requireProgram } from "./programs.js";
+import { passthroughOptions, requireProgram } from "./programs.js";
 import { framesPerSecond, type Rate, strided } from "./rate.js";
 import { type ProgramEnd, runFfmpeg } from "./run-program.js";
 
@@ -97,7 +97,7 @@ async function decode(path: string, source: VideoInfo, options: Decoding): Promi
   const program = await requireProgram("ffmpeg");
   const timeLimitMs = options.timeLimitMs ?? limits.decodeTimeMaxMs;
   const { start } = options;
-  const asStored = knowsFpsMode(program.version) ? ["-fps_mode", "passthrough"] : ["-vsync", "0"];
+  const asStored = passthroughOptions(program.libavformat);
   const before = [
     ...["-hide_banner", "-nostdin", "-v", "error", "-nostats"],
     ...["-max_alloc", String(limits.allocationBytesMax)],

@@ -105,7 +105,7 @@ function mutated(original: Buffer, random: () => number): Buffer {
     },
     () => {
       const at = place();
-      bytes.fill(random() < 0.5 ? 0 : 0xff, at, at + below(400));
+      bytes.fill(random() < 0.5 ? 0 : 0xff, at, Math.min(bytes.length, at + below(400)));
     },
     () => {
       const [at, length] = [place(), below(600)];

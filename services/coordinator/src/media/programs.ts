@@ -8,9 +8,15 @@ import { runPlain } from "./run-program.js";
 export type ProgramName = "ffmpeg" | "ffprobe";
 
 /** A program that was found, or why not. */
-export type ProgramStatus =
-  | { readonly found: true; readonly path: string; readonly version: string }
-  | { readonly found: false; readonly reason: string };
+export type ProgramStatus = FoundProgram | { readonly found: false; readonly reason: string };
+
+export interface FoundProgram {
+  readonly found: true;
+  readonly path: string;
+  readonly version: string;
+  /** The version of the library that opens files, such as "59.27.100" in ffmpeg 5.1. */
+  readonly libavformat: string;
+}
 
 export interface Programs {
   readonly ffmpeg: ProgramStatus;
@@ -46,7 +52,7 @@ export async function findPrograms(
 export async function requireProgram(
   name: ProgramName,
   env: Environment = process.env,
-): Promise<{ readonly path: string; readonly version: string }> {
+): Promise<FoundProgram> {
   const key = [name, env[variable(name)] ?? "", env.PATH ?? ""].join("\n");
   const search = found.get(key) ?? findProgram(name, env);
   found.set(key, search);
@@ -56,12 +62,14 @@ export async function requireProgram(
   throw new RetakeError(Code.FailedPrecondition, "ffmpeg-missing", status.reason);
 }
 
-/** Whether this ffmpeg knows `-fps_mode` (5.1 and newer); older ones say `-vsync`. */
-export function knowsFpsMode(version: string): boolean {
-  const numbers = /^n?(\d+)\.(\d+)/.exec(version);
-  if (numbers === null) return true;
-  const [major, minor] = [Number(numbers[1]), Number(numbers[2])];
-  return major > 5 || (major === 5 && minor >= 1);
+/**
+ * How this ffmpeg is told to keep frames as they are stored: 5.1 gave the option a new name. Its
+ * library's number is asked, because builds from git have no version.
+ */
+export function passthroughOptions(libavformat: string): readonly string[] {
+  const [major = 0, minor = 0] = libavformat.split(".").map(Number);
+  const renamed = major > 59 || (major === 59 && minor >= 27);
+  return renamed ? ["-fps_mode", "passthrough"] : ["-vsync", "0"];
 }
 
 function variable(name: ProgramName): string {
@@ -75,8 +83,12 @@ async function findProgram(name: ProgramName, env: Environment): Promise<Program
   const where = given ? `${variable(name)}=${given}` : "PATH";
   for (const path of candidates) {
     if (!(await isProgram(path))) continue;
-    const version = /^\S+ version (\S+)/.exec(await printed(path, ["-version"]))?.[1];
-    if (version !== undefined) return { found: true, path, version };
+    const text = await printed(path, ["-version"]);
+    const version = /^\S+ version (\S+)/.exec(text)?.[1];
+    const libavformat = /^libavformat\s+(\d+)\.\s*(\d+)\.\s*(\d+)/m.exec(text)?.slice(1).join(".");
+    if (version !== undefined && libavformat !== undefined) {
+      return { found: true, path, version, libavformat };
+    }
     const reason = `${name}: expected ${path} to print its version, got none; ${howToGet}`;
     return { found: false, reason };
   }

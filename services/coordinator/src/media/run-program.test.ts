@@ -42,6 +42,14 @@ describe("runPlain", () => {
     expect(bytes).toBeLessThan(10_000_000);
   });
 
+  it("says so when a program crashes", async () => {
+    const end = runPlain("/bin/sh", ["-c", "kill -SEGV $$"], bounds);
+    await expect(end).rejects.toMatchObject({
+      reason: "ffmpeg-failed",
+      message: expect.stringContaining("got SIGSEGV; update ffmpeg"),
+    });
+  });
+
   it("says so when a program does not start", async () => {
     const end = runPlain("/nonexistent/ffprobe", [], bounds);
     await expect(end).rejects.toMatchObject({ reason: "ffmpeg-failed", code: "UNAVAILABLE" });
@@ -70,7 +78,7 @@ describe("runFfmpeg", () => {
     const source = Readable.from([new Uint8Array(50_000_000)], { objectMode: false });
     const inputs = [{ source, options: ["-v", "error", "-f", "no-such-format"] }];
     const end = await runFfmpeg("ffmpeg", { ...io, inputs }, bounds);
-    expect(end.exit).toContain("code 1");
+    expect(end.exit).toContain("exited with code");
     expect(end.complaints).toContain("no-such-format");
   });
 });

@@ -113,6 +113,8 @@ async function watch(
     const feedError = await flows;
     if (stopped !== undefined) throw stopped;
     if (feedError !== undefined) throw feedError;
+    const crash = /killed with signal (\w+)/.exec(end.exit ?? "")?.[1];
+    if (crash !== undefined && child?.killed === false) throw crashError(bounds.subject, crash);
     return end;
   } finally {
     clearTimeout(timer);
@@ -194,6 +196,13 @@ function stoppedError(subject: string): RetakeError {
 function startError(cause: Error | null | undefined): RetakeError {
   const message = `ffmpeg: expected it to start, got ${cause?.message ?? "no reason"}; try again`;
   return new RetakeError(Code.Unavailable, "ffmpeg-failed", message, { cause });
+}
+
+/** Something else ended the program: a fault in it, or the machine for want of memory. */
+function crashError(subject: string, crash: string): RetakeError {
+  const message = `${subject}: expected ffmpeg to end by itself, got ${crash}`;
+  const advice = "update ffmpeg, free some memory, or convert the video first";
+  return new RetakeError(Code.Internal, "ffmpeg-failed", `${message}; ${advice}`);
 }
 
 function timeError({ subject, timeLimitMs }: ProgramLimits): RetakeError {

@@ -8,7 +8,7 @@ import { fitSize } from "./clip-size.js";
 import { decodeClip } from "./decode.js";
 import { encodeVideo } from "./encode.js";
 import { probeVideo } from "./probe.js";
-import { makeWithFfmpeg, temporaryFolder } from "./testing/generated-video.js";
+import { makeWithFfmpeg, passthrough, temporaryFolder } from "./testing/generated-video.js";
 
 /** The authors' clips lie beside the repository, not in it: these tests need ../shared/clips. */
 const clips = fileURLToPath(new URL("../../../../../shared/clips", import.meta.url));
@@ -31,7 +31,7 @@ describe.skipIf(!there)(`the authors' clips in ${clips}`, () => {
     const path = join(clips, `${name}.mp4`);
     const every = "select='not(mod(n,2))',scale=512:512";
     const raw = await makeWithFfmpeg(join(folder, `${name}.rgb`), [
-      ...["-i", path, "-vf", every, "-fps_mode", "passthrough", "-frames:v", "24"],
+      ...["-i", path, "-vf", every, ...passthrough, "-frames:v", "24"],
       ...["-pix_fmt", "rgb24", "-f", "rawvideo"],
     ]);
     const size = fitSize({ width: 718, height: 718 }, 512 * 512);

@@ -1,12 +1,16 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll } from "vitest";
 import { type Clip, frameOf } from "../clip.js";
+import { passthroughOptions, requireProgram } from "../programs.js";
 
 const run = promisify(execFile);
+
+/** Keeps the frames of a test's video as they are, in whatever version of ffmpeg is here. */
+export const passthrough = passthroughOptions((await requireProgram("ffmpeg")).libavformat);
 
 /** A folder that goes away when the tests of the file have ended. */
 export async function temporaryFolder(): Promise<string> {
@@ -71,6 +75,17 @@ export async function makeNumberedVideo(path: string, video: NumberedVideo): Pro
   const source = `nullsrc=s=${width}x${height}:r=${rate},geq=lum='16+8*N':cb=128:cr=128`;
   const input = ["-f", "lavfi", "-i", source];
   return await makeWithFfmpeg(path, [...input, ...options, "-frames:v", String(frames)]);
+}
+
+/** Marks an mp4 to be shown turned by 90 degrees clockwise, in the matrix of its first track. */
+export async function turnClockwise(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  const matrix = bytes.indexOf("tkhd") + 44;
+  const [one, minusOne, unit] = [0x00010000, 0xffff0000, 0x40000000];
+  for (const [index, value] of [0, one, 0, minusOne, 0, 0, 0, 0, unit].entries()) {
+    bytes.writeUInt32BE(value, matrix + 4 * index);
+  }
+  await writeFile(path, bytes);
 }
 
 /** Which frames of a numbered video these are, read from the pixel in the middle. */
