@@ -4,12 +4,13 @@ import { type Checkpoint, openCheckpointFolder } from "./diffusers/open-checkpoi
 import { fetchFromHub, type HubOptions, isHubId } from "./hub/fetch-from-hub.js";
 
 /**
- * Opens a pretrained base model: a folder in the layout of the diffusers library, or `owner/name` on
- * the Hugging Face hub, which is downloaded into the cache first. A folder of that name wins.
+ * Opens a pretrained base model: a folder in the layout of the diffusers library, or `owner/name`
+ * on the Hugging Face hub, which is downloaded into the cache first. A folder of that name wins.
  *
  * @param source  path, hub id, or hub id and revision: `owner/name@revision`
- * @throws RetakeError  `file-not-found`, `checkpoint-incomplete`, `file-malformed`, `file-truncated`,
- *                      `tensor-dtype`, `pickle-forbidden`; and what `fetchFromHub` throws
+ * @throws RetakeError  `file-not-found`, `checkpoint-incomplete`, `file-malformed`,
+ *                      `file-truncated`, `tensor-dtype`, `pickle-forbidden`; and what
+ *                      `fetchFromHub` throws
  */
 export async function openCheckpoint(source: string, options: HubOptions): Promise<Checkpoint> {
   const isHere = await stat(source).then(

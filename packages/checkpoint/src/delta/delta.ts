@@ -92,12 +92,13 @@ export type DeltaFit =
   | { readonly sameBase: false; readonly warning: string };
 
 /**
- * Whether a delta can be applied to a base. To another base of the same shapes it can: the result is
- * a guess, and the warning says so.
+ * Whether a delta can be applied to a base. To another base of the same shapes it can: the result
+ * is a guess, and the warning says so.
  *
  * @param base.hash      the checkpoint's `hash`
  * @param base.expected  name to shape, of the tensors that the delta's mode trains in this base
- * @throws RetakeError  `tensor-missing`, `tensor-surplus`, `tensor-shape` for a base of other shapes
+ * @throws RetakeError  `tensor-missing`, `tensor-surplus`, `tensor-shape` for a base of other
+ *                      shapes
  */
 export function checkDelta(
   delta: Pick<Delta, "path" | "header" | "tensors">,
@@ -106,9 +107,9 @@ export function checkDelta(
   verifyTensors(delta.tensors, base.expected, { subject: delta.path });
   if (delta.header.baseHash === base.hash) return { sameBase: true };
   const [tuned, given] = [delta.header.baseHash.slice(0, 12), base.hash.slice(0, 12)];
-  const warning = `${delta.path}: tuned on another base: expected ${tuned}, got ${given}; the shapes \
-fit, so it is applied, but the result is not what was tuned`;
-  return { sameBase: false, warning };
+  const bases = `tuned on another base: expected ${tuned}, got ${given}`;
+  const outcome = "the shapes fit, so it is applied, but the result is not what was tuned";
+  return { sameBase: false, warning: `${delta.path}: ${bases}; ${outcome}` };
 }
 
 function decodeJson(text: string, label: string): unknown {

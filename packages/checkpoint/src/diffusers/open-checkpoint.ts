@@ -44,7 +44,8 @@ export interface Checkpoint {
 }
 
 /**
- * Opens a checkpoint folder: reads the configs and the headers of the weights, and hashes the files.
+ * Opens a checkpoint folder: reads the configs and the headers of the weights, and hashes the
+ * files.
  *
  * @throws RetakeError  `file-not-found`; `checkpoint-incomplete`; what `openSafetensors` throws
  */

@@ -11,8 +11,9 @@ const vaeAttentionPattern =
   /^(.*\.attentions\.\d+\.)(query|key|value|proj_attn|to_q|to_k|to_v|to_out\.0)\.(weight|bias)$/;
 
 /**
- * The VAE's weights under the names of today. Old files call the projections of the middle attention
- * `query key value proj_attn`, and the oldest store them as 1x1 convolutions: the bytes are the same.
+ * The VAE's weights under the names of today. Old files call the projections of the middle
+ * attention `query key value proj_attn`, and the oldest store them as 1x1 convolutions: the bytes
+ * are the same.
  */
 export function vaeWeights(weights: WeightLocations): WeightLocations {
   return renamed(weights, (name, entry) => {

@@ -7,7 +7,8 @@ import { writeError } from "./file-errors.js";
  * Writes a file so that its name holds either all of the new content or what it held before: the
  * bytes go to a temporary name beside it, reach the disk, and are renamed. A failure removes them.
  *
- * @throws RetakeError  `output-not-writable`, `disk-full`, or whatever `write` throws as RetakeError
+ * @throws RetakeError  `output-not-writable`, `disk-full`, or whatever `write` throws as
+ *                      RetakeError
  */
 export async function writeAtomically(
   path: string,

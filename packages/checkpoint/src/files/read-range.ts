@@ -79,8 +79,8 @@ export async function readInto(file: OpenFile, target: Uint8Array, offset: numbe
 }
 
 /**
- * The bytes of a range in pieces of at most `chunkBytes`. Each piece is only valid until the next is
- * asked for: one buffer serves them all.
+ * The bytes of a range in pieces of at most `chunkBytes`. Each piece is only valid until the next
+ * is asked for: one buffer serves them all.
  */
 export async function* rangeChunks(file: OpenFile, range: ByteRange): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(chunkBytes, range.byteLength));

@@ -114,7 +114,7 @@ async function waitAfter(
 ): Promise<void> {
   throwIfStopped(signal, name);
   const why = thrown instanceof Error ? thrown.message : String(thrown);
-  if (failures >= attemptsMax) throw downloadFailed(name, `${file.path}: ${why}`, thrown);
+  if (failures >= attemptsMax) throw downloadFailed({ name, why: `${file.path}: ${why}` }, thrown);
   const delayMs = retryDelayMs * 2 ** (failures - 1);
   await sleep(delayMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   throwIfStopped(signal, name);
@@ -173,11 +173,12 @@ function assertRange(
   { name, hubUrl }: DownloadOptions,
 ): void {
   if (!response.ok) {
-    throw statusError(response.status, name, hubUrl) ?? new Error(`status ${response.status}`);
+    throw statusError(response.status, { name, hubUrl }) ?? new Error(`status ${response.status}`);
   }
   const begin = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1] ?? "0";
   if (Number(begin) === start) return;
-  throw downloadFailed(name, `${file.path}: expected bytes from ${start}, got them from ${begin}`);
+  const why = `${file.path}: expected bytes from ${start}, got them from ${begin}`;
+  throw downloadFailed({ name, why });
 }
 
 /** Git hashes a file behind a small header that holds its size. */

@@ -40,13 +40,14 @@ const commitPattern = /^[0-9a-f]{40}$/;
 
 /**
  * Brings a checkpoint from the Hugging Face hub into the cache: only the files that it consists of,
- * each checked against the hub's hash, each going on where an earlier run stopped. If the hub cannot
- * be reached, what it last gave for this revision serves.
+ * each checked against the hub's hash, each going on where an earlier run stopped. If the hub
+ * cannot be reached, what it last gave for this revision serves.
  *
  * @param id  `owner/name`
  * @returns   the folder, as `openCheckpointFolder` takes it
- * @throws RetakeError  `hub-unauthorized`, `file-not-found`, `download-failed`, `checksum-mismatch`,
- *                      `checkpoint-incomplete`, `offline`, `disk-full`, `stopped`
+ * @throws RetakeError  `hub-unauthorized`, `file-not-found`, `download-failed`,
+ *                      `checksum-mismatch`, `checkpoint-incomplete`, `offline`, `disk-full`,
+ *                      `stopped`
  */
 export async function fetchFromHub(id: string, options: HubOptions): Promise<string> {
   const place = placeOf(id, options);
@@ -58,8 +59,8 @@ export async function fetchFromHub(id: string, options: HubOptions): Promise<str
   }
   if (options.offline) {
     const names = missing.slice(0, 3).join(", ");
-    const message = `${id}: expected all of it in ${place.folder}, missing ${names}; go online once`;
-    throw new RetakeError(Code.FailedPrecondition, "offline", message);
+    const message = `${id}: expected all of it in ${place.folder}, missing ${names}`;
+    throw new RetakeError(Code.FailedPrecondition, "offline", `${message}; go online once`);
   }
   if (options.token !== undefined && !options.token.startsWith("hf_")) {
     const message = `${id}: expected a token that begins with hf_, got another text`;
@@ -70,7 +71,7 @@ export async function fetchFromHub(id: string, options: HubOptions): Promise<str
     return await download(id, { ...options, hubUrl }, place);
   } catch (thrown) {
     throwIfStopped(options.signal, id);
-    const error = hubError(thrown, id, hubUrl);
+    const error = hubError(thrown, { name: id, hubUrl });
     const isHere = commit !== undefined && missing.length === 0;
     if (isHere && error.code === Code.Unavailable) return join(place.folder, "snapshots", commit);
     throw error;
@@ -135,7 +136,8 @@ async function download(id: string, options: OnlineOptions, place: Place): Promi
     additionalFields: ["sha"],
   });
   const commit = String(info.sha);
-  if (!commitPattern.test(commit)) throw downloadFailed(id, "the hub named no commit");
+  if (!commitPattern.test(commit))
+    throw downloadFailed({ name: id, why: "the hub named no commit" });
   const listing = new Map<string, HubFile>();
   const repo = { type: "model", name: id } as const;
   for await (const entry of hub.listFiles({ ...asked, repo, revision: commit, recursive: true })) {
@@ -196,7 +198,9 @@ async function downloadFiles(
     if (!/\.index(\.\w+)?\.json$/.test(file.path)) continue;
     const component = file.path.slice(0, file.path.indexOf("/"));
     for (const shard of new Set((await readShardIndex(target)).values())) {
-      files.push(fileOf(repository.listing, `${component}/${shard}`, repository.id));
+      files.push(
+        fileOf(repository.listing, { path: `${component}/${shard}`, name: repository.id }),
+      );
     }
   }
   return files;

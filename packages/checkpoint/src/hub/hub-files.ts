@@ -26,18 +26,18 @@ const taken = [
 ];
 
 /**
- * The few files of a repository that a checkpoint consists of. A repository holds the same weights in
- * up to six formats: one is taken, by the order in which a folder is opened. Of shards this is
+ * The few files of a repository that a checkpoint consists of. A repository holds the same weights
+ * in up to six formats: one is taken, by the order in which a folder is opened. Of shards this is
  * the index; the shards that it names are for the caller to add.
  *
  * @throws RetakeError  `checkpoint-incomplete`, naming the first file that is not there
  */
 export function checkpointFiles(listing: HubListing, name: string): readonly HubFile[] {
-  const files = needed.map((path) => fileOf(listing, path, name));
+  const files = needed.map((path) => fileOf(listing, { path, name }));
   for (const component of ["unet", "vae", "text_encoder"]) {
     const paths = weightFileNames(component).map((file) => `${component}/${file}`);
     const path = paths.find((candidate) => listing.has(candidate)) ?? paths[0] ?? component;
-    files.push(fileOf(listing, path, name));
+    files.push(fileOf(listing, { path, name }));
   }
   for (const path of taken) {
     const file = listing.get(path);
@@ -47,7 +47,10 @@ export function checkpointFiles(listing: HubListing, name: string): readonly Hub
 }
 
 /** @throws RetakeError  `checkpoint-incomplete` */
-export function fileOf(listing: HubListing, path: string, name: string): HubFile {
+export function fileOf(
+  listing: HubListing,
+  { path, name }: { readonly path: string; readonly name: string },
+): HubFile {
   const file = listing.get(path);
   if (file !== undefined) return file;
   throw incomplete(

@@ -12,7 +12,9 @@ import { type TensorStream, writeSafetensors } from "../safetensors/write.js";
 import { openTorchFile, type TorchFile } from "./torch-file.js";
 import type { TorchTensor } from "./torch-pickle.js";
 
-/** Tensors may share storage, so a small file could ask for a huge one; tied weights need little. */
+/**
+ * Tensors may share storage, so a small file could ask for a huge one; tied weights need little.
+ */
 const growthMax = 4;
 /** What a tensor with other strides than row-major may take while it is put in order. */
 const reorderedBytesMax = 2 ** 30;

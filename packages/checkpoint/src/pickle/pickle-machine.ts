@@ -61,14 +61,14 @@ const forbiddenCodes: ReadonlyMap<number, string> = new Map([
 
 function refusedInstruction({ bytes }: Machine, code: number): RetakeError {
   const name = forbiddenCodes.get(code);
-  if (name !== undefined) return forbidden(bytes.label, `the instruction ${name}`);
+  if (name !== undefined) return forbidden({ label: bytes.label, got: `the instruction ${name}` });
   const hexadecimal = `0x${code.toString(16)}`;
   return malformed(`${bytes.label}: expected an instruction of torch.save, got ${hexadecimal}`);
 }
 
-export function forbidden(label: string, what: string): RetakeError {
-  const message = `${label}: expected a pickle of tensors only, got ${what}; it is not run: \
-use a safetensors file from a source you trust`;
+export function forbidden(seen: { readonly label: string; readonly got: string }): RetakeError {
+  const expected = `expected a pickle of tensors only, got ${seen.got}, which is not run`;
+  const message = `${seen.label}: ${expected}; use a safetensors file from a source you trust`;
   return new RetakeError(Code.InvalidArgument, "pickle-forbidden", message);
 }
 
@@ -110,7 +110,8 @@ function append(machine: Machine, items: readonly unknown[]): void {
 
 function pushGlobal(machine: Machine, name: string): void {
   const found = machine.world.find(name);
-  if (found === undefined) throw forbidden(machine.bytes.label, `the name ${shown(name)}`);
+  if (found === undefined)
+    throw forbidden({ label: machine.bytes.label, got: `the name ${shown(name)}` });
   machine.stack.push(found);
 }
 
@@ -121,14 +122,14 @@ function reduce(machine: Machine): void {
   machine.stack.push(machine.world.call(callable, parameters));
 }
 
-/** State of a dictionary (`_metadata` of a state dict) says nothing about tensors: it is dropped. */
+/**
+ * State of a dictionary (`_metadata` of a state dict) says nothing about tensors: it is dropped.
+ */
 function build(machine: Machine): void {
   pop(machine);
   if (!(top(machine) instanceof Map)) {
-    throw forbidden(
-      machine.bytes.label,
-      "the instruction BUILD on another thing than a dictionary",
-    );
+    const got = "the instruction BUILD on another thing than a dictionary";
+    throw forbidden({ label: machine.bytes.label, got });
   }
 }
 
@@ -191,7 +192,7 @@ const instructions: ReadonlyMap<number, (machine: Machine) => void> = new Map([
   [0x94, (machine) => remember(machine, machine.memo.size)], // MEMOIZE
   [0x68, (machine) => recall(machine, machine.bytes.byte())], // BINGET
   [0x6a, (machine) => recall(machine, machine.bytes.uint32())], // LONG_BINGET
-  [0x63, (machine) => pushGlobal(machine, `${machine.bytes.line()}.${machine.bytes.line()}`)], // GLOBAL
+  [0x63, findGlobal], // GLOBAL
   [0x93, stackGlobal], // STACK_GLOBAL
   [0x51, (machine) => void machine.stack.push(machine.world.persistent(pop(machine)))], // BINPERSID
   [0x52, reduce], // REDUCE
@@ -202,6 +203,11 @@ function setItem(machine: Machine): void {
   const value = pop(machine);
   const key = pop(machine);
   setItems(machine, [key, value]);
+}
+
+function findGlobal(machine: Machine): void {
+  const module = machine.bytes.line();
+  pushGlobal(machine, `${module}.${machine.bytes.line()}`);
 }
 
 function stackGlobal(machine: Machine): void {

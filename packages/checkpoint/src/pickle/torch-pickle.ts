@@ -64,7 +64,7 @@ export function torchWorld(label: string): PickleWorld {
     persistent: (id) => storageOf(id, label),
     call: (callable, parameters) => {
       if (!isKnown(callable) || callable.dtype !== undefined) {
-        throw forbidden(label, "a call of something that is not known");
+        throw forbidden({ label, got: "a call of something that is not known" });
       }
       return called(callable.name, parameters, label);
     },
@@ -141,7 +141,9 @@ function isStorage(value: unknown): value is TorchStorage {
   return typeof value === "object" && value !== null && storages.has(value);
 }
 
-/** `("storage", class, key, place, count)`; old files add what the storage is a view of, or None. */
+/**
+ * `("storage", class, key, place, count)`; old files add what the storage is a view of, or None.
+ */
 function storageOf(id: unknown, label: string): TorchStorage {
   const [kind, known, key, , count, view]: readonly unknown[] = Array.isArray(id) ? id : [];
   const dtype = isKnown(known) ? known.dtype : undefined;

@@ -125,7 +125,9 @@ function centralEntry(file: OpenFile, directory: DataView, at: number): CentralE
   return { name, byteLength, localOffset: field(42), end };
 }
 
-/** The 64-bit values of the zip64 extra field: content, stored size, offset; those that are used. */
+/**
+ * The 64-bit values of the zip64 extra field: content, stored size, offset; those that are used.
+ */
 function wideFields(extra: DataView): number[] {
   for (let at = 0; at + 4 <= extra.byteLength; ) {
     const size = extra.getUint16(at + 2, true);

@@ -11,12 +11,12 @@ const spaces = new Set([" ", "\t", "\n", "\r"]);
 const integerPattern = /(?:0|[1-9][0-9]*)(?![0-9.eE])/y;
 
 /**
- * Reads the JSON of a safetensors header, and nothing beyond it. `JSON.parse` would hide what matters
- * here: of two equal keys it keeps the last, and it rounds large integers.
+ * Reads the JSON of a safetensors header, and nothing beyond it. `JSON.parse` would hide what
+ * matters here: of two equal keys it keeps the last, and it rounds large integers.
  *
  * @throws RetakeError  `file-malformed`, with the position
  */
-export function parseHeaderJson(text: string, label: string): HeaderObject {
+export function parseHeaderJson(text: string, { label }: { readonly label: string }): HeaderObject {
   const reader: Reader = { text, label, position: 0 };
   if (!text.startsWith("{")) throw unexpected(reader, "`{` as first character");
   const value = readObject(reader, 1);

@@ -53,17 +53,13 @@ export function decodeHeaderLength(
   }
   const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
   if (length > BigInt(headerBytesMax)) {
-    const message = `${file.label}: expected a header of at most ${headerBytesMax} bytes, got ${length}`;
-    throw new RetakeError(
-      Code.InvalidArgument,
-      "header-too-large",
-      `${message}; is it safetensors?`,
-    );
+    const expected = `expected a header of at most ${headerBytesMax} bytes`;
+    const message = `${file.label}: ${expected}, got ${length}; is it safetensors?`;
+    throw new RetakeError(Code.InvalidArgument, "header-too-large", message);
   }
   if (Number(length) > file.size - prefixBytes) {
-    throw truncated(
-      `${file.label}: expected a header of ${length} bytes, got a file of ${file.size}; fetch it again`,
-    );
+    const got = `got a file of ${file.size}; fetch it again`;
+    throw truncated(`${file.label}: expected a header of ${length} bytes, ${got}`);
   }
   return Number(length);
 }
@@ -80,7 +76,7 @@ export function parseHeader(
   bytes: Uint8Array,
   file: { readonly label: string; readonly size: number },
 ): Header {
-  const json = parseHeaderJson(decodeUtf8(bytes, file.label), file.label);
+  const json = parseHeaderJson(decodeUtf8(bytes, file.label), file);
   const dataStart = prefixBytes + bytes.byteLength;
   const tensors = new Map<string, TensorRange>();
   let metadata: ReadonlyMap<string, string> = new Map();
@@ -171,10 +167,8 @@ function tensorRange(
   }
   const byteLength = byteLengthOf(dtype, shape);
   if (byteLength !== end - begin) {
-    const got = `${end - begin} bytes`;
-    throw malformed(
-      `${label}: expected ${byteLength ?? "fewer"} bytes for ${dtype} ${shownShape(shape)}, got ${got}`,
-    );
+    const what = `${byteLength ?? "fewer"} bytes for ${dtype} ${shownShape(shape)}`;
+    throw malformed(`${label}: expected ${what}, got ${end - begin}`);
   }
   if (!Number.isSafeInteger(dataStart + end)) throw malformed(`${label}: offsets are too large`);
   return { offset: dataStart + begin, byteLength, dtype, shape };

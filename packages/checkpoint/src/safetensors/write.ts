@@ -8,7 +8,9 @@ import {
   type TensorDtype,
 } from "./header.js";
 
-/** A tensor whose bytes are made while the file is written, so that they are never all in memory. */
+/**
+ * A tensor whose bytes are made while the file is written, so that they are never all in memory.
+ */
 export interface TensorStream {
   readonly dtype: TensorDtype;
   readonly shape: readonly number[];
@@ -88,8 +90,9 @@ function sized(name: string, stream: TensorStream): TensorStream & { byteLength:
 
 function assertLength(name: string, stream: SizedStream, got: number): void {
   if (got === stream.byteLength) return;
-  const message = `${name}: expected ${stream.byteLength} bytes for ${stream.dtype} ${shownShape(stream.shape)}`;
-  throw new RetakeError(Code.InvalidArgument, "tensor-shape", `${message}, got ${got}`);
+  const what = `${stream.dtype} ${shownShape(stream.shape)}`;
+  const message = `${name}: expected ${stream.byteLength} bytes for ${what}, got ${got}`;
+  throw new RetakeError(Code.InvalidArgument, "tensor-shape", message);
 }
 
 /** Wide types first, so that no tensor is misaligned by a narrower one before it. */

@@ -34,7 +34,7 @@ export interface Tokenizer {
 const mergesMax = 49_152 - 256 - 2;
 /** Words, single digits, and runs of anything else; common English endings apart. */
 const wordPattern =
-  /<\|startoftext\|>|<\|endoftext\|>|'[s\u017f]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^ \p{L}\p{N}]+/gu;
+  /<\|(?:start|end)oftext\|>|'(?:[st\u017fmd]|re|ve|ll)|\p{L}+|\p{N}|[^ \p{L}\p{N}]+/gu;
 const literalTokens = new Set(["<|startoftext|>", "<|endoftext|>"]);
 
 /**
@@ -74,8 +74,9 @@ export async function createTokenizer(folder: string): Promise<Tokenizer> {
 
 function assertLength(prompt: string): void {
   if (prompt.length <= promptCharactersMax) return;
-  const message = `prompt: expected at most ${promptCharactersMax} characters, got ${prompt.length}`;
-  throw new RetakeError(Code.InvalidArgument, "prompt-too-long", `${message}; shorten it`);
+  const expected = `expected at most ${promptCharactersMax} characters`;
+  const message = `prompt: ${expected}, got ${prompt.length}; shorten it`;
+  throw new RetakeError(Code.InvalidArgument, "prompt-too-long", message);
 }
 
 /** Splits a prompt at the tokens that stand for themselves, the longest first. */

@@ -6,7 +6,9 @@ import { windows1252Of } from "./html-entities.js";
  */
 type Kind = "control" | "stray" | "opening" | "closing" | "money" | "number" | "upper" | "lower";
 
-/** The characters of Windows-1252 above ASCII, by kind. Quotes and dashes between words have none. */
+/**
+ * The characters of Windows-1252 above ASCII, by kind. Quotes and dashes between words have none.
+ */
 const charactersOfKind: Readonly<Record<Kind, string>> = {
   control: Array.from({ length: 32 }, (_, at) => String.fromCharCode(0x80 + at)).join(""),
   stray:
@@ -19,13 +21,21 @@ const charactersOfKind: Readonly<Record<Kind, string>> = {
   lower: "\u00df\u00e0-\u00f1\u0153\u0161\u017e",
 };
 
-const anyOf = (...kinds: readonly Kind[]): string =>
-  `[${kinds.map((kind) => charactersOfKind[kind]).join("")}]`;
+const kinds = (...names: readonly Kind[]): string =>
+  names.map((name) => charactersOfKind[name]).join("");
+const anyOf = (...names: readonly Kind[]): string => `[${kinds(...names)}]`;
 
 /**
  * Neighbours that hardly occur in a text that was decoded rightly: a stray sign beside an accented
  * letter, a capital behind an accented small letter, a quote within a word.
  */
+const behindLatin =
+  kinds("opening", "closing") +
+  "\u20ac\u0153\u0160\u0161\u00a2\u00a3\u0178\u017e\u00a0\u00ad\u00b0\u00b7\u2013\u2014\u00b4";
+const behindArabic =
+  kinds("opening", "closing", "money", "stray", "number") +
+  "\u00a0\u00ad\u00b7\u00b4\u2013\u2014\u2026\u2019\u0178\u0160\u00b0";
+
 const unlikelyNeighbours = new RegExp(
   [
     anyOf("control"),
@@ -42,9 +52,9 @@ const unlikelyNeighbours = new RegExp(
     anyOf("lower", "upper", "money", "number") + anyOf("closing") + anyOf("opening"),
     anyOf("lower", "upper", "money", "closing") + anyOf("opening") + anyOf("number"),
     // The first bytes of Latin and Cyrillic letters, with almost anything behind them.
-    `[\u00c2\u00c3\u00ce\u00d0](?:[\u20ac\u0153\u0160\u0161\u00a2\u00a3\u0178\u017e\u00a0\u00ad\u00b0\u00b7\u2013\u2014\u00b4]|${anyOf("opening", "closing")})`,
+    `[\u00c2\u00c3\u00ce\u00d0][${behindLatin}]`,
     // Two letters of Arabic.
-    `(?:[\u00d8\u00d9](?:[\u00a0\u00ad\u00b7\u00b4\u2013\u2014\u2026\u2019\u0178\u0160\u00b0]|${anyOf("opening", "closing", "money", "stray", "number")})){2}`,
+    `(?:[\u00d8\u00d9][${behindArabic}]){2}`,
     `${anyOf("upper")}\u00b0`,
     "[\u0152\u0153][^A-Za-z]",
     "[a-z]\\s?[\u00c2\u00c3] |^[\u00c2\u00c3] ",
@@ -66,9 +76,14 @@ const followers = [...byteOf]
   .join("");
 /** Runs of characters whose bytes have the form of UTF-8. */
 const utf8Runs = new RegExp(
-  `(?:[\u00c2-\u00df][${followers}]|[\u00e0-\u00ef][${followers}]{2}|[\u00f0-\u00f4][${followers}]{3})+`,
+  `(?:${[
+    `[\u00c2-\u00df][${followers}]`,
+    `[\u00e0-\u00ef][${followers}]{2}`,
+    `[\u00f0-\u00f4][${followers}]{3}`,
+  ].join("|")})+`,
   "gu",
 );
+
 /**
  * No-break spaces that some program made plain ones: they were the second byte of a letter. Behind
  * an a-grave stood a space too, which went with it; not so in a few Portuguese words.

@@ -55,8 +55,8 @@ function listed(items: readonly string[], separator = ", "): string {
 }
 
 /**
- * Reads all weights once and refuses NaN and infinity. The verdict is kept by file identity, so that
- * a file of 4 GB is not read again.
+ * Reads all weights once and refuses NaN and infinity. The verdict is kept by file identity, so
+ * that a file of 4 GB is not read again.
  *
  * @throws RetakeError  `tensor-not-finite`, naming the first such tensor; `file-truncated`
  */
