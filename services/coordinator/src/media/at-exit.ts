@@ -2,8 +2,8 @@ const cleanups = new Set<() => void>();
 const deadly = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Has `cleanUp` run when this process exits or a signal ends it, until the function that is returned
- * is called. Must be quick and synchronous. SIGKILL and a power cut pass it by.
+ * Has `cleanUp` run when this process exits or a signal ends it, until the function that is
+ * returned is called. It must be quick and synchronous. SIGKILL and a power cut pass it by.
  *
  * A signal that the program handles itself is left to the program: it will abort what it started.
  */

@@ -44,9 +44,9 @@ export function outputError(thrown: unknown, path: string): RetakeError {
     const full = `${path}: expected room on the disk, got none (${message}); free some space`;
     return new RetakeError(Code.ResourceExhausted, "disk-full", full, { cause: thrown });
   }
-  const refused =
-    /EACCES|EPERM|EROFS|ENOENT|ENOTDIR|EISDIR|ENOTEMPTY|EEXIST|ENAMETOOLONG|Permission denied|Read-only/;
-  if (refused.test(message)) return notWritable(path, message, thrown);
+  const names = /EACCES|EPERM|EROFS|ENOENT|ENOTDIR|EISDIR|ENOTEMPTY|EEXIST|ENAMETOOLONG/;
+  if (names.test(message) || /Permission denied|Read-only/.test(message))
+    return notWritable(path, message, thrown);
   return fromUnknown(thrown, `writing ${path}`);
 }
 

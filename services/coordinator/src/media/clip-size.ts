@@ -39,7 +39,8 @@ export function assertClipSize(size: Size): void {
     if (Number.isInteger(side) && side === nearestSide(side)) continue;
     const { clipSideMultiple: multiple, clipSideMax: max } = limits;
     const expected = `a multiple of ${multiple} from ${multiple} to ${max}`;
-    const message = `${axis}: expected ${expected}, got ${side}; the nearest is ${nearestSide(side)}`;
+    const nearest = `the nearest is ${nearestSide(side)}`;
+    const message = `${axis}: expected ${expected}, got ${side}; ${nearest}`;
     throw new RetakeError(Code.InvalidArgument, "frame-size", message);
   }
 }

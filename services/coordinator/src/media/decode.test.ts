@@ -47,7 +47,7 @@ describe("decodeClip", () => {
     expect(frameNumbers(clip)).toEqual([2, 5, 8, 11]);
   });
 
-  it("takes frames of a varying rate as they are stored, and knows when the first is shown", async () => {
+  it("takes frames of a varying rate as stored, and knows when the first is shown", async () => {
     const uneven = "setpts='if(lt(N,4),N,4+(N-4)*3)/(10*TB)'";
     const tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=4", "-c:a", "aac"];
     const path = await makeNumberedVideo(at("uneven.mp4"), {

@@ -39,8 +39,8 @@ export interface DecodedClip extends Clip {
  * shown, `frames` in all. Rotation is applied; frames of a variable rate come as they are stored,
  * none doubled and none dropped. Decoding ends with the last frame that is needed.
  *
- * @throws RetakeError too-few-frames, frame-size, bad-option, memory-short, video-truncated, and what
- *   `probeVideo` throws
+ * @throws RetakeError too-few-frames, frame-size, bad-option, memory-short, video-truncated, and
+ *   what `probeVideo` throws
  * @source Tune-A-Video's `TuneAVideoDataset`; its resizing is `fit: "stretch"`, bicubic
  */
 export async function decodeClip(path: string, options: DecodeOptions): Promise<DecodedClip> {
@@ -48,7 +48,7 @@ export async function decodeClip(path: string, options: DecodeOptions): Promise<
   assertClipSize(options);
   assertClipBytes(options);
   const source = await probeVideo(path, options);
-  const pixels = new Uint8Array(options.frames * options.height * options.width * 3);
+  const pixels = allocated(options);
   let filled = 0;
   const end = await decode(path, source, {
     ...options,
@@ -142,7 +142,8 @@ async function shortfall(
     },
   });
   const available = Math.floor(bytes / (8 * 8 * 3));
-  if (available === 0 && "frame" in options.start) return await refusal(path, end.complaints);
+  if (available === 0 && "frame" in options.start)
+    return await refusal({ path, complaints: end.complaints });
   const declared = source.framesDeclared ?? source.frames;
   const cut = end.complaints !== "" && "frame" in options.start && available < declared;
   if (!cut) return tooFewFrames(path, options, available);
@@ -158,4 +159,14 @@ function assertClipBytes({ frames, height, width }: FrameChoice & Size): void {
   const expected = `a clip of at most ${limits.clipBytesMax} bytes`;
   const message = `frames: expected ${expected}, got ${bytes}; ${fits} frames of this size fit`;
   throw new RetakeError(Code.ResourceExhausted, "memory-short", message);
+}
+
+function allocated({ frames, height, width }: FrameChoice & Size): Uint8Array {
+  const bytes = frames * height * width * 3;
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    const message = `frames: expected ${bytes} bytes of memory, got none; ask for fewer or smaller`;
+    throw new RetakeError(Code.ResourceExhausted, "memory-short", message, { cause });
+  }
 }

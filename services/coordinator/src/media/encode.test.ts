@@ -173,7 +173,7 @@ describe("encodeVideo in a process that is told to end", () => {
       pixels.forEach((_, i) => { pixels[i] = (i * 2654435761) >>> 13; });
       setTimeout(() => process.kill(process.pid, "SIGTERM"), 400);
       await encodeVideo({ pixels, frames, height, width },
-        { path: ${JSON.stringify(join(place, "a.mp4"))}, rate: { numerator: 10, denominator: 1 } });`;
+        { path: ${JSON.stringify(join(place, "a.mp4"))}, rate: ${JSON.stringify(rate)} });`;
     const child = run(process.execPath, ["--input-type=module", "-e", script]);
     await expect(child).rejects.toMatchObject({ signal: "SIGTERM" });
     expect(await readdir(place)).toEqual([]);

@@ -3,7 +3,7 @@ import type { Size } from "./clip-size.js";
 import { limits } from "./limits.js";
 import type { VideoInfo } from "./probe-output.js";
 
-/** Where the clip begins: at a frame, counted from 0 in the order in which they are shown, or time. */
+/** Where the clip begins: at a frame, counted from 0 in the order they are shown, or a time. */
 export type ClipStart = { readonly frame: number } | { readonly seconds: number };
 
 /** How the source's shape becomes the clip's. */
@@ -78,7 +78,8 @@ export function tooFewFrames(path: string, choice: FrameChoice, available: numbe
   const needed = first + (frames - 1) * stride + 1;
   const wanted = `${frames} frames from ${from} with stride ${stride}, which takes ${needed}`;
   const there = "frame" in start ? `${available}` : `${available} after ${from}`;
-  const message = `${path}: expected ${wanted}, got ${there}; ${whatFits(choice, first, available)}`;
+  const fits = whatFits(choice, first, available);
+  const message = `${path}: expected ${wanted}, got ${there}; ${fits}`;
   return new RetakeError(Code.InvalidArgument, "too-few-frames", message);
 }
 

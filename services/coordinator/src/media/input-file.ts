@@ -38,7 +38,9 @@ export function hardenedOptions(): string[] {
  */
 export async function inputFile(path: string): Promise<InputFile> {
   if (path === "" || path.includes("\0")) {
-    throw unreadable(JSON.stringify(path), "a path without zero bytes", "this name");
+    throw unreadable(JSON.stringify(path), {
+      ...{ expected: "a path without zero bytes", got: "this name" },
+    });
   }
   let found: Stats;
   try {
@@ -49,12 +51,14 @@ export async function inputFile(path: string): Promise<InputFile> {
     const advice = `${message}; expected a video file there, so check the path and who may read it`;
     throw new RetakeError(code, reason === "bug" ? "file-unreadable" : reason, advice);
   }
-  if (!found.isFile()) throw unreadable(path, "a regular file with a video", kindOf(found));
-  if (found.size === 0) throw notAVideo(path, "an empty file");
+  if (!found.isFile()) {
+    throw unreadable(path, { expected: "a regular file with a video", got: kindOf(found) });
+  }
+  if (found.size === 0) throw notAVideo({ path, got: "an empty file" });
   return { address: `file:${resolve(path)}`, bytes: found.size };
 }
 
-export function notAVideo(path: string, got: string): RetakeError {
+export function notAVideo({ path, got }: { path: string; got: string }): RetakeError {
   const message = `${path}: expected a video (mp4, mov, mkv, webm, avi, gif), got ${got}`;
   const advice = "give a video file, or convert it with ffmpeg first";
   return new RetakeError(Code.InvalidArgument, "not-a-video", `${message}; ${advice}`);
@@ -93,7 +97,10 @@ function kindOf(found: Stats): string {
   return "a device";
 }
 
-function unreadable(path: string, expected: string, got: string): RetakeError {
+function unreadable(
+  path: string,
+  { expected, got }: Record<"expected" | "got", string>,
+): RetakeError {
   const message = `${path}: expected ${expected}, got ${got}; give the path of a video file`;
   return new RetakeError(Code.InvalidArgument, "file-unreadable", message);
 }

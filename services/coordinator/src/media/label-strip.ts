@@ -10,8 +10,8 @@ const letters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 let fonts: Promise<boolean> | undefined;
 
 /**
- * A line of text as a dark strip, `[labelStripHeight, width, 3]`, RGB. Text that is too long ends in
- * an ellipsis. Where the machine has no fonts the strip stays empty: a label is never worth a failure.
+ * A line of text as a dark strip, `[labelStripHeight, width, 3]`, RGB. Text that is too long ends
+ * in an ellipsis. Without fonts on the machine the strip stays empty: no label is worth a failure.
  */
 export async function labelStrip(text: string, width: number): Promise<Uint8Array> {
   fonts ??= hasFonts();

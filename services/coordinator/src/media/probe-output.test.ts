@@ -15,7 +15,7 @@ const video = {
 };
 const sound = { index: 1, codec_type: "audio" };
 const read = (stream: object, format: object = {}, ...others: object[]) =>
-  parseProbe("a.mp4", JSON.stringify({ streams: [...others, stream], format }));
+  parseProbe({ path: "a.mp4", json: JSON.stringify({ streams: [...others, stream], format }) });
 
 describe("parseProbe", () => {
   it("trusts a count over the header, and the header over an estimate", () => {
@@ -84,7 +84,7 @@ describe("parseProbe", () => {
     ["data without pictures", '{"streams":[{"codec_type":"data"}]}'],
     ["half an object", "{"],
   ])("finds no video in %s", (_name, json) => {
-    expect(parseProbe("a.mp4", json)).toBeNull();
+    expect(parseProbe({ path: "a.mp4", json })).toBeNull();
   });
 
   it("gives no size to pictures that have none", () => {

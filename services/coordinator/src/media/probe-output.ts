@@ -12,7 +12,7 @@ export interface VideoInfo {
   readonly pixelAspect: number;
   readonly frames: number;
   readonly framesBasis: FrameBasis;
-  /** Frames that the header names; more than `frames` in a file that was cut. Null if it is silent. */
+  /** Frames that the header names, more than `frames` in a cut file; null if it names none. */
   readonly framesDeclared: number | null;
   /** The average rate, also where it varies. */
   readonly rate: Rate;
@@ -40,7 +40,7 @@ const rateUnknown: Rate = { numerator: 10, denominator: 1 };
  *
  * @throws RetakeError not-a-video  when there is sound and no moving pictures
  */
-export function parseProbe(path: string, json: string): VideoInfo | null {
+export function parseProbe({ path, json }: { path: string; json: string }): VideoInfo | null {
   const root = parsed(json);
   const streams = list(root.streams);
   const format = fields(root.format);
@@ -49,7 +49,7 @@ export function parseProbe(path: string, json: string): VideoInfo | null {
     (stream) => stream.codec_type === "video" && fields(stream.disposition).attached_pic !== 1,
   );
   if (video === undefined && !hasAudio) return null;
-  if (video === undefined) throw notAVideo(path, "a file with sound and no pictures");
+  if (video === undefined) throw notAVideo({ path, got: "a file with sound and no pictures" });
   const width = count(video.width) ?? 0;
   const height = count(video.height) ?? 0;
   const rotation = rotationOf(video);

@@ -31,9 +31,9 @@ export async function probeVideo(path: string, options: Bounds = {}): Promise<Vi
     ...(counts ? ["-count_packets"] : []),
     ...["-print_format", "json", "-show_entries", entries],
   ]);
-  const info = parseProbe(path, printed);
+  const info = parseProbe({ path, json: printed });
   const readable = info !== null && info.width > 0 && info.height > 0;
-  if (!readable) throw await refusal(path, complaints);
+  if (!readable) throw await refusal({ path, complaints });
   assertFrameSize(path, info);
   return info;
 }
@@ -80,12 +80,16 @@ async function probe(
       return bytes <= limits.probeOutputBytesMax;
     },
   });
-  if (end.exit !== null) throw await refusal(path, end.complaints);
+  if (end.exit !== null) throw await refusal({ path, complaints: end.complaints });
   return { printed: Buffer.concat(chunks).toString("utf8"), complaints: end.complaints };
 }
 
 /** Why ffprobe or ffmpeg could not read the file, in the words of someone who has to fix it. */
-export async function refusal(path: string, complaints: string): Promise<RetakeError> {
+export async function refusal(file: {
+  readonly path: string;
+  readonly complaints: string;
+}): Promise<RetakeError> {
+  const { path, complaints } = file;
   const size = /Picture size ([1-9]\d*)x([1-9]\d*) (exceeds|is invalid)/.exec(complaints);
   if (size !== null) return frameSizeError(path, Number(size[1]), Number(size[2]));
   const got = await looksLike(path);
@@ -96,7 +100,10 @@ export async function refusal(path: string, complaints: string): Promise<RetakeE
     return new RetakeError(Code.InvalidArgument, "video-truncated", `${message}; ${advice}`);
   }
   const codec = codecComplaint?.[1];
-  return notAVideo(path, codec === undefined ? got : `the format ${codec}, which is not read here`);
+  return notAVideo({
+    path,
+    got: codec === undefined ? got : `the format ${codec}, which is not read here`,
+  });
 }
 
 function assertFrameSize(path: string, { width, height }: VideoInfo): void {

@@ -30,10 +30,10 @@ export interface ProgramEnd {
 /**
  * The parts of fluent-ffmpeg that it keeps for itself (2.1.3, its last version).
  *
- * Why not its public `run()` and `ffprobe()`: `ffprobe()` cannot be stopped and has no limit of time
- * or output; `run()` reports its end before the output is read to the end, reports an error when a
- * busy machine closes the output 20 ms before the exit, and throws out of an event when the program
- * cannot be started.
+ * Why not its public `run()` and `ffprobe()`: `ffprobe()` cannot be stopped and has no limit of
+ * time or output; `run()` reports its end before the output is read to the end, reports an error
+ * when a busy machine closes the output 20 ms before the exit, and throws out of an event when the
+ * program cannot be started.
  */
 interface Spawner {
   _getFfmpegPath: (done: (error: Error | null, path: string) => void) => void;
@@ -140,7 +140,7 @@ async function start(
   });
 }
 
-/** Moves stdin and stdout until both are closed. The value is why feeding stdin failed, if it did. */
+/** Moves stdin and stdout until both are closed. The value is why feeding stdin failed, if so. */
 async function connect(
   child: ChildProcess,
   bounds: ProgramLimits & { readonly stdin?: Readable | undefined },

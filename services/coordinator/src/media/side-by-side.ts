@@ -12,7 +12,7 @@ export interface Tile {
 
 /** Pixels between two tiles; all sides below stay multiples of 8. */
 const gap = 8;
-/** Clips that are smaller are enlarged by a whole factor, pixel by pixel, so that one can see them. */
+/** Smaller clips are enlarged by a whole factor, pixel by pixel, so that one can see them. */
 const seenSideMin = 256;
 
 /**

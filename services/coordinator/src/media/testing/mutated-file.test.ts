@@ -2,19 +2,24 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { RetakeError } from "@retake/errors";
 import { describe, expect, it } from "vitest";
-import { decodeClip } from "./decode.js";
-import {
-  makeWithFfmpeg,
-  seededRandom,
-  smallVideos,
-  temporaryFolder,
-} from "./testing/generated-video.js";
+import { decodeClip } from "../decode.js";
+import { makeWithFfmpeg, seededRandom, smallVideos, temporaryFolder } from "./generated-video.js";
+import { mutated } from "./mutated-file.js";
 
 /** RETAKE_SLOW=1 runs all; RETAKE_SEED runs others, or one that failed again. */
 const cases = process.env.RETAKE_SLOW === "1" ? 1000 : 60;
 const firstSeed = Number(process.env.RETAKE_SEED ?? 1);
 const caseTimeMaxMs = 60_000;
 const folder = await temporaryFolder();
+
+describe("mutated", () => {
+  it("gives the same bytes for the same seed, and others for another", () => {
+    const original = Buffer.alloc(4000, 7);
+    const [one, other] = [1, 2].map((seed) => mutated(original, seededRandom(seed)));
+    expect(mutated(original, seededRandom(1))).toEqual(one);
+    expect(other).not.toEqual(one);
+  });
+});
 
 describe("decodeClip of a mutated file", () => {
   it(`ends in frames or a typed error, ${cases} times`, { timeout: 3_600_000 }, async () => {
@@ -76,47 +81,4 @@ function isForPeople({ reason, message }: RetakeError): boolean {
   return (
     reason !== "bug" && reason !== "stopped" && tells && !/\n\s+at |undefined|NaN/.test(message)
   );
-}
-
-/** One to four changes: bits, bytes, extreme numbers, blocks that are gone, doubled or moved. */
-function mutated(original: Buffer, random: () => number): Buffer {
-  let bytes = Buffer.from(original);
-  const below = (limit: number): number => Math.floor(random() * Math.max(1, limit));
-  // Half of the changes hit the first kilobyte, where headers are.
-  const place = (): number => below(random() < 0.5 ? Math.min(1024, bytes.length) : bytes.length);
-  const extremes = [0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xffff, 20_000, 0x100];
-  const changes: readonly (() => void)[] = [
-    () => {
-      for (let count = 1 + below(32); count > 0; count--) bytes[place()] = below(256);
-    },
-    () => {
-      const at = place();
-      bytes[at] = (bytes[at] ?? 0) ^ (1 << below(8));
-    },
-    () => {
-      const at = Math.min(place(), Math.max(0, bytes.length - 4));
-      const value = extremes[below(extremes.length)] ?? 0;
-      if (bytes.length < 4) return;
-      if (random() < 0.5) bytes.writeUInt32BE(value, at);
-      else bytes.writeUInt32LE(value, at);
-    },
-    () => {
-      bytes = bytes.subarray(0, below(bytes.length));
-    },
-    () => {
-      const at = place();
-      bytes.fill(random() < 0.5 ? 0 : 0xff, at, Math.min(bytes.length, at + below(400)));
-    },
-    () => {
-      const [at, length] = [place(), below(600)];
-      bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);
-    },
-    () => {
-      const [at, from] = [place(), place()];
-      const block = bytes.subarray(from, from + below(600));
-      bytes = Buffer.concat([bytes.subarray(0, at), block, bytes.subarray(at)]);
-    },
-  ];
-  for (let count = 1 + below(4); count > 0; count--) changes[below(changes.length)]?.();
-  return bytes;
 }
