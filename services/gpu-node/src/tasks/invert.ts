@@ -1,0 +1,51 @@
+import { firstSamplingIndex, invertedLatents, samplingTimesteps } from "@retake/model/diffusion";
+import type { HostTensor, HostTensors } from "../runtime/engine.js";
+import { float32Values, hostTensor } from "./host-tensors.js";
+import type { Model } from "./open-model.js";
+import { type TaskControl, throwIfStopped } from "./task-control.js";
+import { predict } from "./unet-pass.js";
+
+export interface InvertInput {
+  /** `[1, channels, frames, height, width]`: the clip's latents, clean. */
+  readonly latents: HostTensor;
+  /** `[1, promptTokens, channels]`: the empty prompt's embedding. */
+  readonly emptyPrompt: HostTensor;
+  readonly tensors: HostTensors;
+  readonly samplingCount: number;
+  /** How far up to go: 1 to the noisiest timestep, 0.5 half way. Default 1. */
+  readonly strength?: number | undefined;
+  /** Called with the latents after each iteration; they stay the task's. */
+  readonly onLatents?: ((latents: Float32Array) => void) | undefined;
+}
+
+/**
+ * The noise that DDIM sampling would turn into the clip: DDIM upwards, with the empty prompt and
+ * without guidance.
+ *
+ * @returns  in the shape of the latents; the caller owns it
+ * @throws RetakeError  `bad-option` for a count or strength out of range; `stopped`
+ * @source Wu et al. 2023, arXiv:2212.11565, section 4.2; `ddim_loop` in the authors' code
+ */
+export async function invert(
+  model: Model,
+  input: InvertInput,
+  control: TaskControl = {},
+): Promise<HostTensor> {
+  const { samplingCount, strength = 1, emptyPrompt, tensors } = input;
+  const { schedule } = model.files;
+  const first = firstSamplingIndex(samplingCount, { strength });
+  const upwards = samplingTimesteps(schedule, samplingCount).slice(first).toReversed();
+  await model.programs.keepOnly("unet");
+  let latents = input.latents;
+  control.onProgress?.({ done: 0, total: upwards.length });
+  for (const [index, timestep] of upwards.entries()) {
+    throwIfStopped(control, "inverting the clip");
+    const pass = { latents, timestep, prompts: [emptyPrompt], tensors };
+    const [prediction = new Float32Array()] = await predict(model, pass, control);
+    const step = { latents: float32Values(latents), prediction, timestep, samplingCount };
+    latents = hostTensor(latents.shape, invertedLatents(schedule, step));
+    input.onLatents?.(float32Values(latents));
+    control.onProgress?.({ done: index + 1, total: upwards.length });
+  }
+  return latents;
+}

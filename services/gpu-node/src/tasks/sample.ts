@@ -1,0 +1,94 @@
+import { Code, RetakeError } from "@retake/errors";
+import {
+  denoisedLatents,
+  firstSamplingIndex,
+  guidedPrediction,
+  samplingTimesteps,
+} from "@retake/model/diffusion";
+import type { HostTensor, HostTensors } from "../runtime/engine.js";
+import { float32Values, hostTensor, isFinite32 } from "./host-tensors.js";
+import type { Model } from "./open-model.js";
+import { type TaskControl, throwIfStopped } from "./task-control.js";
+import { predict } from "./unet-pass.js";
+
+export interface SampleInput {
+  /** `[1, channels, frames, height, width]`: noise, as `invert` gives it for the same strength. */
+  readonly latents: HostTensor;
+  /** `[1, promptTokens, channels]`: what the clip should show. */
+  readonly prompt: HostTensor;
+  /** As `prompt`: the empty prompt, or what the clip should not show. */
+  readonly without: HostTensor;
+  readonly tensors: HostTensors;
+  readonly samplingCount: number;
+  /** 1 is off, and takes one pass an iteration instead of two. */
+  readonly guidanceScale: number;
+  /** As in `invert`. Default 1. */
+  readonly strength?: number | undefined;
+  /** Both branches in one pass: faster on some engines, and other bits. Default false. */
+  readonly joinBranches?: boolean | undefined;
+  /** Called with the latents after each iteration; they stay the task's. */
+  readonly onLatents?: ((latents: Float32Array) => void) | undefined;
+}
+
+/**
+ * Latents of an edited clip: DDIM downwards with guidance, without added noise.
+ *
+ * @returns  in the shape of the latents; the caller owns it
+ * @throws RetakeError  `bad-option` for numbers out of range; `engine-failed` if the latents grow
+ *                      beyond all bounds; `stopped`
+ * @source Song et al. 2020, arXiv:2010.02502; Ho and Salimans 2022, arXiv:2207.12598
+ */
+export async function sample(
+  model: Model,
+  input: SampleInput,
+  control: TaskControl = {},
+): Promise<HostTensor> {
+  const { samplingCount, strength = 1 } = input;
+  const { schedule } = model.files;
+  const first = firstSamplingIndex(samplingCount, { strength });
+  const downwards = samplingTimesteps(schedule, samplingCount).slice(first);
+  await model.programs.keepOnly("unet");
+  let latents = input.latents;
+  control.onProgress?.({ done: 0, total: downwards.length });
+  for (const [index, timestep] of downwards.entries()) {
+    throwIfStopped(control, "sampling");
+    const prediction = await guided(model, { ...input, latents, timestep }, control);
+    const step = { latents: float32Values(latents), prediction, timestep, samplingCount };
+    latents = hostTensor(latents.shape, denoisedLatents(schedule, step));
+    input.onLatents?.(float32Values(latents));
+    control.onProgress?.({ done: index + 1, total: downwards.length });
+  }
+  assertFinite(latents, input);
+  return latents;
+}
+
+async function guided(
+  model: Model,
+  input: SampleInput & { readonly timestep: number },
+  control: TaskControl,
+): Promise<Float32Array> {
+  const { prompt, without, guidanceScale, joinBranches = false } = input;
+  if (guidanceScale === 1) {
+    const [only = new Float32Array()] = await predict(
+      model,
+      { ...input, prompts: [prompt] },
+      control,
+    );
+    return only;
+  }
+  const batches = joinBranches ? [[without, prompt]] : [[without], [prompt]];
+  const predictions: Float32Array[] = [];
+  for (const prompts of batches) {
+    throwIfStopped(control, "sampling");
+    predictions.push(...(await predict(model, { ...input, prompts }, control)));
+  }
+  const [base = new Float32Array(), prompted = new Float32Array()] = predictions;
+  return guidedPrediction({ without: base, with: prompted }, guidanceScale);
+}
+
+function assertFinite(latents: HostTensor, { guidanceScale }: SampleInput): void {
+  if (isFinite32(float32Values(latents))) return;
+  const got = `NaN or infinity with guidance ${guidanceScale}`;
+  const message = `sampling: expected finite latents, got ${got}; lower the guidance or the rate`;
+  throw new RetakeError(Code.FailedPrecondition, "engine-failed", message);
+}
