@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isObject } from "../files/read-json.js";
 
+/** As far as the reference looks: a few longer names stay as they are. */
 const entityPattern = /&#?[0-9A-Za-z]{1,24};/g;
 const numericPattern = /^&#(?:([0-9]+)|[xX]([0-9a-fA-F]+));$/;
 /** Names that HTML also knows without a semicolon: what begins so is ambiguous in upper case. */
