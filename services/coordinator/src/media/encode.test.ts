@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -165,7 +165,8 @@ describe("encodeVideo on a disk of one megabyte", () => {
 
 describe("encodeVideo in a process that is told to end", () => {
   it("leaves neither a file nor an ffmpeg behind", async () => {
-    const place = await temporaryFolder();
+    const place = at("ended");
+    await mkdir(place);
     const module = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
     const script = `import { encodeVideo } from ${JSON.stringify(module)};
       const [frames, height, width] = [400, 512, 512];

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The authors' clips lie beside the repository, not in it; without them their tests are skipped. */
+/** The authors' clips lie beside the repository, not in it; else their tests are skipped. */
 export const authorsClipsFolder = fileURLToPath(
   new URL("../../../../../../shared/clips", import.meta.url),
 );
