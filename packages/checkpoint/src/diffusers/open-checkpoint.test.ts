@@ -42,7 +42,7 @@ describe("openCheckpointFolder", () => {
     expect((await open()).card).toEqual({ guidance: 3.5 });
   });
 
-  it("hashes what the model consists of: weights, configs and vocabulary, not the card", async () => {
+  it("hashes weights, configs and vocabulary, and not the card", async () => {
     const { root, open } = await smallCheckpoint();
     const { hash } = await open();
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
@@ -126,7 +126,7 @@ describe("openCheckpointFolder", () => {
     expect((await failureOf(open)).reason).toBe("file-truncated");
   });
 
-  it("refuses a config that is no JSON, a file as folder, and a folder that is not there", async () => {
+  it("refuses a config that is no JSON, a file, and a folder that is not there", async () => {
     const { root, open } = await smallCheckpoint();
     await writeFile(join(root, "vae", "config.json"), "{");
     expect((await failureOf(open)).reason).toBe("file-malformed");

@@ -10,7 +10,7 @@ const halves = '{"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}';
 const positions = '{"text.position_ids":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}';
 
 describe("openSafetensors", () => {
-  it("gives the real path of a file behind symlinks, as a Hugging Face cache has them", async () => {
+  it("gives the real path of a file behind symlinks", async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, "blobs"));
     await writeFile(join(folder, "blobs", "0a1b"), safetensorsBytes("{}"));

@@ -32,7 +32,7 @@ export const fakeCommit = "c".repeat(40);
 /** Files of at least this size are listed as large ones, with a SHA-256. */
 const largeBytes = 200;
 
-/** The Hugging Face hub's answers for one model, on this machine: `owner/name` with `folder`'s files. */
+/** The Hugging Face hub's answers for one model, on this machine: the files of `folder`. */
 export async function startFakeHub(folder: string, id = "owner/name"): Promise<FakeHub> {
   const faults: HubFaults = {};
   const requests: string[] = [];

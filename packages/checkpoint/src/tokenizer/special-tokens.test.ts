@@ -31,7 +31,7 @@ describe("readTokenizerSettings", () => {
     expect(settings).toMatchObject({ tokensMax: 24, begin: "<b>", end: "<e>", pad: "<e>" });
   });
 
-  it("lets special_tokens_map win, as in Stable Diffusion 2, unless added tokens are listed", async () => {
+  it("lets special_tokens_map win unless the config lists added tokens", async () => {
     const map = { pad_token: "!" };
     const old = { pad_token: "<|endoftext|>" };
     const files = { special_tokens_map: map, tokenizer_config: old };
