@@ -32,6 +32,8 @@ export interface GraphNode {
   readonly outputs: readonly ValueId[];
   readonly attributes: Attributes;
   readonly path: string;
+  /** The recompute mark inside which the node was recorded; empty outside. */
+  readonly segment: string;
   /** Whether the node was recorded after the loss, that is in the backward pass. */
   readonly backward: boolean;
 }
@@ -55,7 +57,7 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /** @throws Error  if the graph has no such value: a bug of whoever made the id */
-export function valueOf(
+export function graphValue(
   graph: { readonly values: readonly GraphValue[] },
   id: ValueId,
 ): GraphValue {

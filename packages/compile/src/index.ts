@@ -1,4 +1,6 @@
+export { type Cost, cost } from "./cost/cost.js";
 export type { Graph, GraphNode, GraphValue } from "./graph.js";
 export { lowerToOnnx } from "./lower/lower-to-onnx.js";
 export type { LoweringOptions, WeightRange } from "./lower/lowering.js";
+export { recomputeActivations } from "./passes/recompute.js";
 export { traceProgram } from "./record/trace.js";

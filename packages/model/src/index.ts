@@ -19,7 +19,7 @@ export type {
 export { createProgram } from "./programs/create-program.js";
 export { timestepRows } from "./programs/unet-program.js";
 export { vaeFactor } from "./programs/vae-program.js";
-export { currentScopePath, inBackwardPass } from "./scope.js";
+export { currentRecomputeMark, currentScopePath, inBackwardPass } from "./scope.js";
 export type { TextConfig } from "./text/config.js";
 export { parseTextConfig } from "./text/parse-config.js";
 export { textTensors } from "./text/tensors.js";

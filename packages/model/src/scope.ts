@@ -29,6 +29,29 @@ export function withBackwardPass<Result>(call: (lossIsThere: () => void) => Resu
   }
 }
 
+let currentSegment = "";
+
+/** The recompute mark whose inside is being recorded; empty outside of any. */
+export function currentRecomputeMark(): string {
+  return currentSegment;
+}
+
+/**
+ * A *recompute mark*: what `call` computes inside may be dropped after the forward pass, and computed
+ * again from what went in when the backward pass needs it. Marks do not nest: the outermost counts.
+ *
+ * @source Chen et al. 2016, arXiv:1604.06174
+ */
+export function recomputeMark<Result>(path: string, call: () => Result): Result {
+  if (currentSegment !== "") return call();
+  currentSegment = path;
+  try {
+    return call();
+  } finally {
+    currentSegment = "";
+  }
+}
+
 /** Where a module finds its weights: below a path of the checkpoint's key space. */
 export interface Scope {
   readonly path: string;

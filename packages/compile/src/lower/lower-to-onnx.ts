@@ -1,5 +1,6 @@
 import type { Graph, GraphNode } from "../graph.js";
-import { valueOf } from "../graph.js";
+import { graphValue } from "../graph.js";
+import { inFileOrder } from "../passes/file-order.js";
 import { elementwise } from "./elementwise.js";
 import { type Lower, Lowering, type LoweringOptions } from "./lowering.js";
 import { encodeOnnx, onnxTypes } from "./onnx-proto.js";
@@ -28,9 +29,9 @@ function lowerNode(node: GraphNode, to: Lowering): void {
  */
 export function lowerToOnnx(graph: Graph, options: LoweringOptions): Uint8Array {
   const to = new Lowering(graph, options);
-  for (const node of graph.nodes) lowerNode(node, to);
+  for (const node of inFileOrder(graph)) lowerNode(node, to);
   const outputs = graph.outputs.map(({ name, value }) => {
-    const { shape, type, origin } = valueOf(graph, value);
+    const { shape, type, origin } = graphValue(graph, value);
     const known = to.name(value);
     // An output that is an input, a constant or another output as well needs a node of its own.
     if (known !== name || origin.kind !== "node") to.emit("Identity", [known], {}, name);

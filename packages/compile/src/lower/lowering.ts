@@ -1,5 +1,5 @@
 import type { Graph, GraphNode, GraphValue, ValueId } from "../graph.js";
-import { valueOf } from "../graph.js";
+import { graphValue } from "../graph.js";
 import { type OnnxAttribute, type OnnxNode, type OnnxTensor, onnxTypes } from "./onnx-proto.js";
 
 /** Bytes of a weight in the checkpoint's own file. */
@@ -39,7 +39,7 @@ export class Lowering {
   }
 
   value(id: ValueId): GraphValue {
-    return valueOf(this.#graph, id);
+    return graphValue(this.#graph, id);
   }
 
   shape(id: ValueId): readonly number[] {

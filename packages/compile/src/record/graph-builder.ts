@@ -1,4 +1,4 @@
-import { currentScopePath, inBackwardPass } from "@retake/model";
+import { currentRecomputeMark, currentScopePath, inBackwardPass } from "@retake/model";
 import {
   type Attributes,
   type ElementType,
@@ -7,9 +7,9 @@ import {
   type GraphNode,
   type GraphOutput,
   type GraphValue,
+  graphValue,
   type Origin,
   type ValueId,
-  valueOf,
 } from "../graph.js";
 
 /** Shape and element type of a node's output. */
@@ -86,7 +86,7 @@ export class GraphBuilder {
     const shapes = outputs.map(({ shape }) => shape);
     const key = JSON.stringify([operation, ids, attributes, shapes]);
     const known = this.#known.get(key);
-    if (known !== undefined) return known.map((id) => valueOf(this, id));
+    if (known !== undefined) return known.map((id) => graphValue(this, id));
     const outputIds: ValueId[] = [];
     const node: GraphNode = {
       operation,
@@ -94,6 +94,7 @@ export class GraphBuilder {
       outputs: outputIds,
       attributes,
       path: currentScopePath(),
+      segment: currentRecomputeMark(),
       backward: inBackwardPass(),
     };
     this.#nodes.push(node);
@@ -114,9 +115,4 @@ export class GraphBuilder {
     }
     return { nodes: kept.reverse(), values: this.values, inputs: this.#inputs, outputs };
   }
-}
-
-/** How many bytes a value takes once it is computed. */
-export function byteCount(value: GraphValue): number {
-  return 4 * elementCount(value.shape);
 }

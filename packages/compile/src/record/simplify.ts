@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { elementCount, type GraphNode, type GraphValue, sameShape, valueOf } from "../graph.js";
+import { elementCount, type GraphNode, type GraphValue, graphValue, sameShape } from "../graph.js";
 import type { GraphBuilder } from "./graph-builder.js";
 
 /** The node that computes a value, if it is of the given operation. */
@@ -9,7 +9,7 @@ export function producer(value: GraphValue, operation: string): GraphNode | unde
 }
 
 function inputOf(builder: GraphBuilder, node: GraphNode): GraphValue {
-  return valueOf(builder, node.inputs[0] ?? -1);
+  return graphValue(builder, node.inputs[0] ?? -1);
 }
 
 /** The number that a value holds everywhere, if it is such a value. */

@@ -2,6 +2,7 @@ import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { axesOf } from "../axes.js";
 import { attention } from "../operators/attention.js";
+import { splitInto } from "../split.js";
 
 interface Projections {
   readonly query: tf.Tensor;
@@ -38,7 +39,7 @@ export function sparseCausalAttention(
   const byClip = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [clips, frames, tokens, channels]);
   const early = 2;
   const late = frames - early;
-  const query = tf.split(byClip(projections.query), late > 0 ? [early, late] : [early], 1);
+  const query = splitInto(byClip(projections.query), late > 0 ? [early, late] : [early], 1);
   const key = contexts(byClip(projections.key), late);
   const value = contexts(byClip(projections.value), late);
   const attend = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor => {
@@ -62,7 +63,7 @@ export function sparseCausalAttention(
 function contexts(x: tf.Tensor, late: number): tf.Tensor[] {
   const [, , tokens, channels] = x.shape;
   if (late === 0) return [tf.slice(x, [0, 0, 0, 0], [-1, 1, -1, -1])];
-  const [first, before] = tf.split(x, [1, late, 1], 1);
+  const [first, before] = splitInto(x, [1, late, 1], 1);
   if (first === undefined || before === undefined) throw new ShapeError("contexts: three parts");
   const repeated = tf.mul(first, tf.ones([1, late, 1, 1]));
   return [first, tf.concat([repeated, before], 2)].map((part) =>

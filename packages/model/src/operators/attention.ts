@@ -1,6 +1,7 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { axesOf } from "../axes.js";
+import { splitInto } from "../split.js";
 import { runUnaryOperator } from "./operator.js";
 
 export const attentionKernel = "RetakeAttention";
@@ -60,29 +61,80 @@ export function attention(
   });
 }
 
+/** `[batch, heads, tokens, headChannels]` to `[batch * heads, tokens, headChannels]`. */
+function foldHeads(x: tf.Tensor): tf.Tensor {
+  const { batch, heads, tokens, inner } = axesOf("x", x, ["batch", "heads", "tokens", "inner"]);
+  return tf.reshape(x, [batch * heads, tokens, inner]);
+}
+
+/** How many scores the backward pass holds at a time: 4 Mi of them, that is 16 MiB. */
+const scoresMax = 2 ** 22;
+
+/** Sizes of the parts in which heads are differentiated, so that one part's scores stay below the limit. */
+function headParts(heads: number, scoresPerHead: number): number[] {
+  const most = Math.min(heads, Math.max(1, Math.floor(scoresMax / scoresPerHead)));
+  const full = Array.from({ length: Math.floor(heads / most) }, () => most);
+  return heads % most === 0 ? full : [...full, heads % most];
+}
+
 /**
- * The three gradients of attention, with P = softmax(q k^T) computed again instead of kept:
+ * The three gradients of some heads, with P = softmax(q k^T) computed again instead of kept:
  * dV = P^T dO, dS = P * (dO V^T - rowsum(dO * O)), dQ = dS K, dK = dS^T Q.
+ *
+ * @param heads  each `[heads, tokens, headChannels]`; `query` already scaled
+ * @source Dao et al. 2022, arXiv:2205.14135, appendix B.4: the scores are not kept
  */
+function headGradients(heads: {
+  readonly query: tf.Tensor;
+  readonly key: tf.Tensor;
+  readonly value: tf.Tensor;
+  readonly output: tf.Tensor;
+  readonly dOutput: tf.Tensor;
+}): { readonly query: tf.Tensor; readonly key: tf.Tensor; readonly value: tf.Tensor } {
+  const { query, key, value, output, dOutput } = heads;
+  const probabilities = tf.softmax(tf.matMul(query, key, false, true));
+  const dProbabilities = tf.matMul(dOutput, value, false, true);
+  const alongOutput = tf.sum(tf.mul(dOutput, output), -1, true);
+  const dScores = tf.mul(probabilities, tf.sub(dProbabilities, alongOutput));
+  return {
+    query: tf.matMul(dScores, key),
+    key: tf.matMul(dScores, query, true, false),
+    value: tf.matMul(probabilities, dOutput, true, false),
+  };
+}
+
+/** The gradients of attention, some heads at a time. */
 function attentionGradients(
   dy: tf.Tensor,
   saved: { query: tf.Tensor; key: tf.Tensor; value: tf.Tensor; output: tf.Tensor },
   heads: number,
 ): { query: () => tf.Tensor; key: () => tf.Tensor; value: () => tf.Tensor } {
-  const channels = saved.query.shape[2] ?? 1;
-  const scale = 1 / Math.sqrt(channels / heads);
-  const q = tf.mul(splitHeads(saved.query, heads), scale);
-  const k = splitHeads(saved.key, heads);
-  const dO = splitHeads(dy, heads);
-  const probabilities = tf.softmax(tf.matMul(q, k, false, true));
-  const dProbabilities = tf.matMul(dO, splitHeads(saved.value, heads), false, true);
-  const alongOutput = tf.sum(tf.mul(dO, splitHeads(saved.output, heads)), -1, true);
-  const dScores = tf.mul(probabilities, tf.sub(dProbabilities, alongOutput));
-  return {
-    query: () => joinHeads(tf.mul(tf.matMul(dScores, k), scale)),
-    key: () => joinHeads(tf.matMul(dScores, q, true, false)),
-    value: () => joinHeads(tf.matMul(probabilities, dO, true, false)),
-  };
+  const { batch, tokens, channels } = axesOf("query", saved.query, tokenAxes);
+  const contextTokens = saved.key.shape[1] ?? 1;
+  const inner = channels / heads;
+  const scale = 1 / Math.sqrt(inner);
+  const sizes = headParts(batch * heads, tokens * contextTokens);
+  const parts = (x: tf.Tensor): tf.Tensor[] => splitInto(foldHeads(splitHeads(x, heads)), sizes, 0);
+  const query = parts(tf.mul(saved.query, scale));
+  const [key, value, output] = [saved.key, saved.value, saved.output].map(parts);
+  const gradients = parts(dy).map((dOutput, i) => {
+    const [q, k, v, o] = [query[i], key?.[i], value?.[i], output?.[i]];
+    if (q === undefined || k === undefined || v === undefined || o === undefined) {
+      throw new ShapeError("attention: expected as many parts of each");
+    }
+    const part = headGradients({ query: q, key: k, value: v, output: o, dOutput });
+    // One tensor per part: its scores are done with before those of the next part are computed.
+    return tf.concat([part.query, part.key, part.value], 1);
+  });
+  const counts = [tokens, contextTokens, contextTokens];
+  const joined = tf
+    .split(tf.concat(gradients, 0), counts, 1)
+    .map((folded, i) => joinHeads(tf.reshape(folded, [batch, heads, counts[i] ?? 0, inner])));
+  const [dQuery, dKey, dValue] = joined;
+  if (dQuery === undefined || dKey === undefined || dValue === undefined) {
+    throw new ShapeError("attention: expected three gradients");
+  }
+  return { query: () => tf.mul(dQuery, scale), key: () => dKey, value: () => dValue };
 }
 
 tf.registerGradient({

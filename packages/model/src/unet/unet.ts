@@ -1,7 +1,7 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { silu } from "../operators/activation.js";
-import { captureOutput, type Scope, within } from "../scope.js";
+import { captureOutput, recomputeMark, type Scope, within } from "../scope.js";
 import type { UNetConfig } from "./config.js";
 import { convolution3x3, foldFrames, groupNormLayer, linearLayer, unfoldFrames } from "./layers.js";
 import { downsample, resample, resnetBlock, upsample } from "./resnet.js";
@@ -37,7 +37,9 @@ function resnet(
   const { frames, timeEmbedding: time } = streams.conditions;
   const options = { groups: config.normGroups, eps: config.normEps, frames };
   return within(scope, name, (inner) =>
-    resnetBlock(inner, { x: streams.x, timeEmbedding: time }, options),
+    recomputeMark(inner.path, () =>
+      resnetBlock(inner, { x: streams.x, timeEmbedding: time }, options),
+    ),
   );
 }
 
@@ -49,7 +51,9 @@ function transformer(
 ): tf.Tensor {
   const { frames, prompt } = streams.conditions;
   const options = { heads: config.heads[streams.level] ?? 1, frames, groups: config.normGroups };
-  return within(scope, name, (inner) => transformer3d(inner, { x: streams.x, prompt }, options));
+  return within(scope, name, (inner) =>
+    recomputeMark(inner.path, () => transformer3d(inner, { x: streams.x, prompt }, options)),
+  );
 }
 
 /**

@@ -1,0 +1,129 @@
+import { elementCount, type Graph, type GraphNode, type GraphValue, graphValue } from "../graph.js";
+
+/** What running a graph once takes, as sums over its nodes. */
+export interface Cost {
+  /** Floating-point operations, a multiplication and an addition counting two. */
+  readonly flops: number;
+  /** Bytes that nodes read and write, each value counted at each use. */
+  readonly bytesMoved: number;
+  /** Bytes of frozen weights that the graph reads, each stored byte once. */
+  readonly weightBytes: number;
+  /** Bytes of the graph's inputs. */
+  readonly inputBytes: number;
+  /** The most bytes that computed values take at one time, run in the graph's order. */
+  readonly activationBytesMax: number;
+}
+
+const bytesPerElement = 4;
+
+function bytesOf(value: GraphValue): number {
+  return bytesPerElement * elementCount(value.shape);
+}
+
+/** Operations whose result is the same bytes under another shape. */
+const isView = (node: GraphNode): boolean => node.operation === "Reshape";
+
+type Flops = (node: GraphNode, shape: (id: number) => readonly number[]) => number;
+
+const output = (node: GraphNode): number => node.outputs[0] ?? -1;
+const input = (node: GraphNode, position: number): number => node.inputs[position] ?? -1;
+
+/** Operations per element of the output, for the elementwise ones that are not one. */
+const perElement: Readonly<Record<string, number>> = {
+  Softmax: 5,
+  LayerNorm: 8,
+  Silu: 5,
+  Gelu: 8,
+  ScaleShift: 2,
+  Transpose: 0,
+  Reshape: 0,
+  Slice: 0,
+  Concat: 0,
+  Expand: 0,
+  Pad: 0,
+  Gather: 0,
+};
+
+const flopsOf: Readonly<Record<string, Flops>> = {
+  Linear: (node, shape) => 2 * elementCount(shape(output(node))) * (shape(input(node, 1))[1] ?? 1),
+  MatMul: (node, shape) => {
+    const inner = shape(input(node, 0)).at(node.attributes["transposeA"] === true ? -2 : -1) ?? 1;
+    return 2 * elementCount(shape(output(node))) * inner;
+  },
+  Convolution: (node, shape) =>
+    2 * elementCount(shape(output(node))) * elementCount(shape(input(node, 1)).slice(1)),
+  ConvolutionInputGradient: (node, shape) =>
+    2 * elementCount(shape(input(node, 0))) * elementCount(shape(input(node, 1)).slice(1)),
+  Attention: (node, shape) =>
+    4 * elementCount(shape(input(node, 0))) * (shape(input(node, 1))[1] ?? 1),
+  FrameMoments: (node, shape) => 4 * elementCount(shape(input(node, 0))),
+  ReduceSum: (node, shape) => elementCount(shape(input(node, 0))),
+  ReduceMean: (node, shape) => elementCount(shape(input(node, 0))),
+  ReduceMax: (node, shape) => elementCount(shape(input(node, 0))),
+};
+
+/** Floating-point operations of one node. */
+export function nodeFlops(graph: Graph, node: GraphNode): number {
+  const shape = (id: number): readonly number[] => graphValue(graph, id).shape;
+  const known = flopsOf[node.operation];
+  if (known !== undefined) return known(node, shape);
+  return (perElement[node.operation] ?? 1) * elementCount(shape(output(node)));
+}
+
+/** The value whose bytes a view shows; the value itself where it is no view. */
+function ownerOf(graph: Graph, id: number): GraphValue {
+  const value = graphValue(graph, id);
+  const { origin } = value;
+  if (origin.kind !== "node" || !isView(origin.node)) return value;
+  return ownerOf(graph, origin.node.inputs[0] ?? -1);
+}
+
+/**
+ * The most bytes of computed values alive at one time, when nodes run in the graph's order, each value
+ * is freed after its last use, and outputs stay to the end.
+ */
+function activationBytesMax(graph: Graph): number {
+  const lastUse = new Map<number, number>();
+  graph.nodes.forEach((node, at) => {
+    for (const id of node.inputs) lastUse.set(ownerOf(graph, id).id, at);
+  });
+  for (const { value } of graph.outputs) lastUse.set(ownerOf(graph, value).id, graph.nodes.length);
+  const freedAt = new Map<number, GraphValue[]>();
+  let alive = 0;
+  let most = 0;
+  graph.nodes.forEach((node, at) => {
+    for (const id of isView(node) ? [] : node.outputs) {
+      const value = graphValue(graph, id);
+      alive += bytesOf(value);
+      const until = lastUse.get(id) ?? at;
+      freedAt.set(until, [...(freedAt.get(until) ?? []), value]);
+    }
+    most = Math.max(most, alive);
+    for (const value of freedAt.get(at) ?? []) alive -= bytesOf(value);
+  });
+  return most;
+}
+
+/** Predicts what running a graph once takes. */
+export function cost(graph: Graph): Cost {
+  const weights = new Map<string, number>();
+  let flops = 0;
+  let bytesMoved = 0;
+  for (const node of graph.nodes) {
+    flops += nodeFlops(graph, node);
+    if (isView(node)) continue;
+    for (const id of [...node.inputs, ...node.outputs]) {
+      const value = graphValue(graph, id);
+      bytesMoved += bytesOf(value);
+      const { origin } = value;
+      if (origin.kind === "weight") weights.set(`${origin.name}+${origin.begin}`, bytesOf(value));
+    }
+  }
+  return {
+    flops,
+    bytesMoved,
+    weightBytes: [...weights.values()].reduce((a, b) => a + b, 0),
+    inputBytes: graph.inputs.reduce((sum, value) => sum + bytesOf(value), 0),
+    activationBytesMax: activationBytesMax(graph),
+  };
+}
