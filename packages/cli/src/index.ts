@@ -1,1 +1,3 @@
-export {};
+export type { Environment } from "./environment.js";
+export { ExitCode } from "./errors/exit-code.js";
+export { runCli } from "./run-cli.js";

@@ -1,0 +1,108 @@
+import { mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { writeAtomically } from "@retake/coordinator";
+import { fromUnknown } from "@retake/errors";
+import { fileDigest, jsonDigest } from "./file-digest.js";
+
+/** Grows with every change of what an artifact's key does not name: all older ones are forgotten. */
+const artifactVersion = 1;
+
+export const artifactKinds = ["clip", "moments", "prompt", "delta", "inverted"] as const;
+export type ArtifactKind = (typeof artifactKinds)[number];
+
+/** Results that were paid for once, kept under everything they depend on. */
+export interface ArtifactStore {
+  readonly folder: string;
+  /** With false, nothing is read and nothing is kept. */
+  readonly isOn: boolean;
+  readonly nowMs: () => number;
+  readonly onWarning: (warning: string) => void;
+}
+
+/** How an artifact is made, and how it lies on the disk. */
+export interface ArtifactRecipe<Value> {
+  readonly kind: ArtifactKind;
+  /** Everything that the value depends on; JSON. */
+  readonly key: Readonly<Record<string, unknown>>;
+  readonly make: () => Promise<Value>;
+  readonly read: (path: string) => Promise<Value>;
+  readonly write: (path: string, value: Value) => Promise<void>;
+}
+
+export interface Artifact<Value> {
+  readonly value: Value;
+  /** Names the artifact by what it depends on. */
+  readonly id: string;
+  /** Whether it was there. */
+  readonly reused: boolean;
+}
+
+/**
+ * The artifact of a key: from the store, if it is there and its digest is right, else made and kept.
+ * A store that cannot be written costs time, never the result.
+ */
+export async function artifact<Value>(
+  store: ArtifactStore,
+  recipe: ArtifactRecipe<Value>,
+): Promise<Artifact<Value>> {
+  const id = jsonDigest([artifactVersion, recipe.kind, recipe.key]);
+  if (!store.isOn) return { value: await recipe.make(), id, reused: false };
+  const path = join(store.folder, "artifacts", recipe.kind, id);
+  const known = await readArtifact(store, recipe, path);
+  if (known !== undefined) return { value: known.value, id, reused: true };
+  const value = await recipe.make();
+  await keep(recipe, path, value).catch((thrown: unknown) => {
+    const { message } = fromUnknown(thrown, `keeping ${recipe.kind}`);
+    store.onWarning(`${message} (the result is not kept for the next time)`);
+  });
+  return { value, id, reused: false };
+}
+
+async function readArtifact<Value>(
+  store: ArtifactStore,
+  recipe: ArtifactRecipe<Value>,
+  path: string,
+): Promise<{ readonly value: Value } | undefined> {
+  const record = await readFile(`${path}.json`, "utf8").catch(() => undefined);
+  if (record === undefined) return undefined;
+  try {
+    const { sha256 } = await fileDigest(path);
+    if (sha256 === recordedDigest(record)) {
+      const value = await recipe.read(path);
+      const now = new Date(store.nowMs());
+      await utimes(`${path}.json`, now, now).catch(() => undefined);
+      return { value };
+    }
+    store.onWarning(`${path}: its digest is wrong; it is made again`);
+  } catch (thrown) {
+    const { message } = fromUnknown(thrown, path);
+    store.onWarning(`${message} (it is made again)`);
+  }
+  await rm(`${path}.json`, { force: true });
+  return undefined;
+}
+
+function recordedDigest(record: string): unknown {
+  try {
+    const fields: unknown = JSON.parse(record);
+    return typeof fields === "object" && fields !== null && "sha256" in fields
+      ? fields.sha256
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The record is written last: without it, the artifact does not exist. */
+async function keep<Value>(
+  recipe: ArtifactRecipe<Value>,
+  path: string,
+  value: Value,
+): Promise<void> {
+  const { kind, key } = recipe;
+  await mkdir(dirname(path), { recursive: true });
+  await recipe.write(path, value);
+  const { bytes, sha256 } = await fileDigest(path);
+  const record = `${JSON.stringify({ kind, bytes, sha256, key }, null, 1)}\n`;
+  await writeAtomically(`${path}.json`, (temporary) => writeFile(temporary, record));
+}

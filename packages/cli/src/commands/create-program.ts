@@ -1,0 +1,35 @@
+import { Command } from "commander";
+import type { Environment } from "../environment.js";
+import { exitCodeMeanings } from "../errors/exit-code.js";
+import { addEditCommands } from "./edit-commands.js";
+
+const settingsHelp = `
+Settings come from the command line, else from the checkpoint's card (retake.json in its
+folder, whose defaults suit that model), else from the paper; --help shows the paper's.`;
+
+const variablesHelp = `
+Variables: RETAKE_CACHE (folder for what can be computed again), HF_TOKEN (for gated models),
+FFMPEG_PATH, FFPROBE_PATH, RETAKE_DEBUG=1 (shows where an error comes from).`;
+
+/** The command line: what can be asked, and who answers. */
+export function createProgram(environment: Environment): Command {
+  const program = new Command("retake")
+    .description("Edit a video with a sentence.")
+    .exitOverride()
+    .configureOutput({
+      writeOut: environment.writeOut,
+      writeErr: () => {},
+      outputError: () => {},
+    })
+    .showHelpAfterError(false)
+    .helpCommand(false);
+  program.addHelpText("after", `${settingsHelp}\n${variablesHelp}\n\nExit codes:\n${exitCodes()}`);
+  addEditCommands(program, environment);
+  return program;
+}
+
+function exitCodes(): string {
+  return exitCodeMeanings
+    .map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`)
+    .join("\n");
+}

@@ -1,0 +1,94 @@
+import { readFile, writeFile } from "node:fs/promises";
+import {
+  clipHash,
+  type DecodedClip,
+  decodeClip,
+  findPrograms,
+  fitSize,
+  probeVideo,
+  writeAtomically,
+} from "@retake/coordinator";
+import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import { artifact } from "../cache/artifact-store.js";
+import { fileDigest } from "../cache/file-digest.js";
+import type { ChosenSettings } from "../settings/chosen-settings.js";
+import { clipSizeOf, clipStartOf } from "../settings/clip-places.js";
+import type { Session } from "./session.js";
+
+/** The clip of a run, and where it came from. */
+export interface SourceClip {
+  readonly clip: DecodedClip;
+  /** Names the clip by its pixels. */
+  readonly hash: string;
+  /** Of the video file. */
+  readonly fileSha256: string;
+  /** `WxH`, as it was chosen or found. */
+  readonly size: string;
+}
+
+type ClipSession = Pick<Session, "environment" | "reporter" | "store">;
+
+/**
+ * Decodes the clip, or takes it from the cache. Without a size, it becomes as large as the pictures
+ * that the model was made for, in the shape of the source.
+ */
+export async function clipPhase(
+  session: ClipSession,
+  path: string,
+  choice: { readonly settings: ChosenSettings; readonly pictureSide: number },
+): Promise<SourceClip> {
+  const { environment, reporter, store } = session;
+  const { signal } = environment;
+  const { settings, pictureSide } = choice;
+  return reporter.phase("decode", async (phase) => {
+    const source = settings.size === undefined ? await probeVideo(path, { signal }) : undefined;
+    const size =
+      source === undefined ? clipSizeOf(settings.size ?? "") : fitSize(source, pictureSide ** 2);
+    const { sha256 } = await fileDigest(path, signal);
+    const { frames, stride, fit } = settings;
+    const options = { start: clipStartOf(settings.start), stride, frames, fit, ...size };
+    const { value: clip, reused } = await artifact(store, {
+      kind: "clip",
+      key: { file: sha256, ...options, ffmpeg: await ffmpegVersion() },
+      make: () => decodeClip(path, { ...options, signal }),
+      read: readClip,
+      write: writeClip,
+    });
+    if (reused) phase.reuse();
+    if (clip.damage !== null) {
+      reporter.warn(`${path}: the file is damaged (${clip.damage.split("\n")[0]})`);
+    }
+    const shape = `${size.width}x${size.height}`;
+    return { clip, hash: clipHash(clip), fileSha256: sha256, size: shape };
+  });
+}
+
+async function ffmpegVersion(): Promise<string> {
+  const { ffmpeg } = await findPrograms();
+  if (ffmpeg.found) return ffmpeg.version;
+  throw new RetakeError(Code.FailedPrecondition, "ffmpeg-missing", ffmpeg.reason);
+}
+
+/** Pixels as they are; what is known of them follows as JSON, then its length in four bytes. */
+async function writeClip(path: string, { pixels, ...about }: DecodedClip): Promise<void> {
+  const text = Buffer.from(JSON.stringify(about));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(text.length);
+  await writeAtomically(path, (temporary) =>
+    writeFile(temporary, Buffer.concat([pixels, text, length])),
+  );
+}
+
+async function readClip(path: string): Promise<DecodedClip> {
+  try {
+    const bytes = await readFile(path);
+    const textBegin = bytes.length - 4 - bytes.readUInt32LE(bytes.length - 4);
+    const about = JSON.parse(bytes.toString("utf8", textBegin, bytes.length - 4)) as Omit<
+      DecodedClip,
+      "pixels"
+    >;
+    return { ...about, pixels: new Uint8Array(bytes.subarray(0, textBegin)) };
+  } catch (thrown) {
+    throw fromUnknown(thrown, `reading ${path}`);
+  }
+}

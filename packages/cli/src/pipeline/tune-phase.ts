@@ -1,0 +1,109 @@
+import { mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import {
+  type HostTensors,
+  openDelta,
+  saveDelta,
+  startTensors,
+  type TunedDelta,
+  tune,
+} from "@retake/gpu-node";
+import { artifact } from "../cache/artifact-store.js";
+import { jsonDigest } from "../cache/file-digest.js";
+import type { EncodedClip } from "./encode-phase.js";
+import { type EncodedPrompts, encodingOf } from "./prompt-phase.js";
+import { type Session, taskControl } from "./session.js";
+
+/** A tuned network: what inversion and sampling run on. */
+export interface TunedNetwork {
+  readonly delta: Pick<TunedDelta, "tensors" | "header">;
+  /** Names the network by what it depends on. */
+  readonly id: string;
+  /** Every input tensor of the U-Net, the tuned ones in place. */
+  readonly tensors: HostTensors;
+}
+
+export interface TuneRequest {
+  readonly source: string;
+  readonly clipHash: string;
+  readonly encoded: EncodedClip;
+  readonly prompts: EncodedPrompts;
+  readonly snapshotEvery: number;
+  readonly resume: boolean;
+}
+
+/** Tunes the network on the clip, or takes the delta of the same tuning from the cache. */
+export async function tunePhase(session: Session, request: TuneRequest): Promise<TunedNetwork> {
+  const { model, reporter, store, settings } = session;
+  const { seed, temporalStart } = settings;
+  const start = await startTensors(model.files, { seed, temporalStart });
+  const key = tuningKey(session, request);
+  const network = await reporter.phase("tune", async (phase) => {
+    const { value, id, reused } = await artifact<Pick<TunedDelta, "tensors" | "header">>(store, {
+      kind: "delta",
+      key: { ...key, steps: settings.steps },
+      make: () => tunedDelta(session, { ...request, start, key }, taskControl(session, phase)),
+      read: (path) => openDelta(path, model.files),
+      write: saveDelta,
+    });
+    if (reused) phase.reuse();
+    return { delta: value, id };
+  });
+  return { ...network, tensors: { ...start, ...network.delta.tensors } };
+}
+
+/** Everything that decides a tuning's numbers, but how long it goes on. */
+function tuningKey(session: Session, request: TuneRequest): Readonly<Record<string, unknown>> {
+  const { model, settings } = session;
+  const { rate, draws, mode, temporalStart, memory, seed } = settings;
+  const prompt = [...model.files.tokenizer.tokenize(request.source).ids];
+  return {
+    ...{ moments: request.encoded.id, model: model.files.hash, numerics: model.numericsId, prompt },
+    ...{ rate, draws, mode, temporalStart, memory, seed },
+  };
+}
+
+async function tunedDelta(
+  session: Session,
+  request: TuneRequest & {
+    readonly start: HostTensors;
+    readonly key: Readonly<Record<string, unknown>>;
+  },
+  control: ReturnType<typeof taskControl>,
+): Promise<Pick<TunedDelta, "tensors" | "header">> {
+  const { model, settings, store } = session;
+  const { rate, draws, mode, temporalStart, memory, seed, steps } = settings;
+  const settingsHash = jsonDigest(request.key);
+  const path = join(store.folder, "snapshots", `${settingsHash}.safetensors`);
+  await mkdir(dirname(path), { recursive: true });
+  const result = await tune(
+    model,
+    {
+      moments: request.encoded.moments,
+      prompt: encodingOf(request.prompts, request.source),
+      tensors: request.start,
+      settings: { steps, learningRate: rate, drawsPerStep: draws, seed, mode, memory },
+      snapshots: { path, settingsHash, everySteps: request.snapshotEvery, resume: request.resume },
+    },
+    control,
+  );
+  await rm(path, { force: true });
+  const { losses, attempts, numericsIds } = result.journal;
+  const header = {
+    ...{ baseHash: model.files.hash, clipHash: request.clipHash, prompts: [request.source] },
+    ...{ seed, step: result.journal.step, mode },
+    settings: {
+      ...{ rate, draws, temporalStart, memory, numericsIds, base: model.files.name },
+      ...{ abandonedSteps: attempts - losses.length, losses: lossSummary(losses) },
+    },
+  };
+  return { tensors: result.tensors, header };
+}
+
+/** Single losses say little, since each has its own timestep: means of the first and last tenth. */
+function lossSummary(losses: readonly number[]): { readonly first: number; readonly last: number } {
+  const count = Math.max(1, Math.floor(losses.length / 10));
+  const mean = (values: readonly number[]): number =>
+    values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { first: mean(losses.slice(0, count)), last: mean(losses.slice(-count)) };
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { findPrograms } from "@retake/coordinator";
+
+/** Retake's own version. */
+export function retakeVersion(): string {
+  const path = new URL("../../package.json", import.meta.url);
+  const { version = "0" }: { version?: string } = JSON.parse(readFileSync(path, "utf8"));
+  return version;
+}
+
+/** The versions that a result may depend on. */
+export async function runVersions(): Promise<Readonly<Record<string, string>>> {
+  const { ffmpeg } = await findPrograms();
+  return {
+    retake: retakeVersion(),
+    node: process.versions.node,
+    onnxruntime: onnxRuntimeVersion(),
+    ffmpeg: ffmpeg.found ? ffmpeg.version : "none",
+    platform: `${process.platform}-${process.arch}`,
+  };
+}
+
+function onnxRuntimeVersion(): string {
+  try {
+    const require = createRequire(import.meta.resolve("@retake/gpu-node"));
+    const { version } = require("onnxruntime-node/package.json") as { version: string };
+    return version;
+  } catch {
+    return "none";
+  }
+}
