@@ -1,7 +1,6 @@
 export {
   checkDelta,
   type Delta,
-  type DeltaFit,
   type DeltaHeader,
   readDelta,
   writeDelta,

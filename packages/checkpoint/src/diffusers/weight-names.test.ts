@@ -37,6 +37,7 @@ describe("vaeWeights", () => {
         [`${block}query.weight`, at(8, 4, 1, 1)],
         [`${block}to_k.weight`, at(8, 4, 1, 1)],
         [`${block}value.weight`, at(8, 4)],
+        [`${block}query.bias`, at(8)],
         ["quant_conv.weight", at(8, 8, 1, 1)],
       ]),
     );
@@ -44,6 +45,7 @@ describe("vaeWeights", () => {
       [8, 4],
       [8, 4],
       [8, 4],
+      [8],
       [8, 8, 1, 1],
     ]);
   });

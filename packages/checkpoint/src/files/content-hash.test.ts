@@ -22,6 +22,7 @@ describe("contentHash", () => {
     const folder = await temporaryFolder();
     const [path, cacheDir] = [join(folder, "x"), join(folder, "cache")];
     await writeFile(path, "abc");
+    await utimes(path, 1, 1);
     await contentHash(path, { cacheDir });
     const [kept = ""] = await readdir(join(cacheDir, "hashes"));
     await writeFile(join(cacheDir, "hashes", kept), "from the cache");

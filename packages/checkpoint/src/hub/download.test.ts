@@ -67,6 +67,15 @@ describe("downloadFile", () => {
     expect(await readFile(target)).toEqual(content);
   });
 
+  it("begins anew where more is left than the file has", async () => {
+    const { hub, target, bring, folder } = await setUp();
+    await mkdir(folder);
+    await writeFile(`${target}.incomplete`, Buffer.alloc(content.byteLength + 1));
+    await bring();
+    expect(hub.requests).toEqual(["big.bin bytes=0-"]);
+    expect(await readFile(target)).toEqual(content);
+  });
+
   it("asks for nothing when the earlier run had all of it", async () => {
     const { hub, target, bring, folder } = await setUp();
     await mkdir(folder);

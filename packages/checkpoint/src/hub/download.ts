@@ -73,7 +73,9 @@ async function bringAll(
   const handle = await openPartial(partial);
   try {
     const { size } = await handle.stat();
-    let have = size > file.byteLength ? 0 : size;
+    const isOfAnotherFile = size > file.byteLength;
+    if (isOfAnotherFile) await handle.truncate(0);
+    let have = isOfAnotherFile ? 0 : size;
     let failures = 0;
     options.onBytes(have);
     while (have < file.byteLength) {

@@ -57,6 +57,9 @@ describe("readZipDirectory", () => {
   it("refuses compressed entries, two of one name, and what is no archive", async () => {
     const compressed = zipOf(entries, { method: 8 });
     expect((await failureOf(() => directoryOf(compressed))).message).toContain("compressed");
+    const long = zipOf(new Map([["a", Buffer.from("1")]]));
+    for (const at of [20, 24]) long.writeUInt32LE(2, long.length - 22 - 47 + at);
+    expect((await failureOf(() => directoryOf(long))).message).toContain("before the directory");
     const twice = zipOf(
       new Map([
         ["aa", Buffer.from("1")],

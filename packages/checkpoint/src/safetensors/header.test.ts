@@ -78,6 +78,8 @@ describe("parseHeader", () => {
       parse({ scalar, empty, next: { ...scalar, data_offsets: [2, 4] } }, 4).tensors.size,
     ).toBe(3);
     expect(parse({}).tensors.size).toBe(0);
+    const atTheStartOfAnother = { ...empty, data_offsets: [0, 0] };
+    expect(parse({ a: f32(0, 4), atTheStartOfAnother }, 4).tensors.size).toBe(2);
   });
 
   it.each(["F32", "I32", "U32"])("takes %s as four bytes a value", (dtype) => {

@@ -76,6 +76,12 @@ describe("createTokenizer, with a vocabulary of 719 entries", () => {
     expect([...tokenize("<cat><cat>s").ids]).toEqual([717, 719, 720, 718, 718, 718, 718, 718]);
   });
 
+  it("skips the first line of the merges, whatever it says", async () => {
+    const changed = await changedFolder({ "merges.txt": "made by hand\nc a\nca t</w>\n" });
+    const { tokenize } = await createTokenizer(changed);
+    expect(tokenize("cat").length).toBe(3);
+  });
+
   it.each([
     ["a vocabulary that is no object", { "vocab.json": "[]" }],
     ["an empty one", { "vocab.json": "{}" }],

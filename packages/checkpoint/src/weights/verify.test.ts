@@ -1,6 +1,7 @@
 import { readdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { chunkBytes } from "../files/read-range.js";
 import { openSafetensors, weightsOf } from "../safetensors/read.js";
 import { writeSafetensors } from "../safetensors/write.js";
 import { failureOf, temporaryFolder } from "../testing/temporary-folder.js";
@@ -67,6 +68,15 @@ describe("verifyFinite", () => {
     const failure = await failureOf(() => verifyFinite(got, { cacheDir: folder }));
     expect(failure.reason).toBe("tensor-not-finite");
     expect(failure.message).toContain("b: expected finite values, got NaN or infinity at value 1");
+  });
+
+  it("counts values across the pieces that it reads", async () => {
+    const folder = await temporaryFolder();
+    const values = new Float32Array(chunkBytes / 4 + 2);
+    values[values.length - 1] = Number.NaN;
+    const got = await written(folder, { a: [...values] });
+    const failure = await failureOf(() => verifyFinite(got, { cacheDir: folder }));
+    expect(failure.message).toContain(`at value ${chunkBytes / 4 + 1} of`);
   });
 
   it("keeps only a good verdict, and forgets it when the file changes", async () => {
