@@ -3,7 +3,15 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { Code, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
-import type { Engine, EngineName, HostTensors, LoadedProgram, WeightLocations } from "./engine.js";
+import type { TuningState } from "@retake/model/tuning";
+import type {
+  Engine,
+  EngineName,
+  HostTensors,
+  LoadedProgram,
+  Tuner,
+  WeightLocations,
+} from "./engine.js";
 import type { WorkerAnswer, WorkerRequest, WorkerSettings } from "./engine-worker.js";
 import type { EngineOptions } from "./runner.js";
 
@@ -82,6 +90,38 @@ function withSignal<Result>(
   });
 }
 
+function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
+  return {
+    run: (inputs, { signal } = {}) => {
+      const work = calls.call({ call: "run", program, inputs });
+      return withSignal(work as Promise<HostTensors>, signal);
+    },
+    fix: async (inputs) => {
+      await calls.call({ call: "fix", program, inputs });
+    },
+    createTuner: async (start) =>
+      openedTuner(calls, Number(await calls.call({ call: "tuner-open", program, start }))),
+    close: async () => {
+      await calls.call({ call: "unload", program });
+    },
+  };
+}
+
+function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
+  return {
+    addDraw: async (draw, { signal } = {}) =>
+      Number(await withSignal(calls.call({ call: "tuner-draw", tuner, ...draw }), signal)),
+    applyStep: async (step) => Number(await calls.call({ call: "tuner-step", tuner, step })),
+    abandonStep: async () => {
+      await calls.call({ call: "tuner-abandon", tuner });
+    },
+    state: async () => (await calls.call({ call: "tuner-state", tuner })) as TuningState,
+    close: async () => {
+      await calls.call({ call: "tuner-close", tuner });
+    },
+  };
+}
+
 /**
  * Opens an engine in a worker of its own.
  *
@@ -96,18 +136,8 @@ export async function createEngine(name: EngineName, options: EngineOptions): Pr
   return {
     name,
     numericsId: String(numericsId),
-    load: async (spec: ProgramSpec, weights: WeightLocations): Promise<LoadedProgram> => {
-      const program = Number(await calls.call({ call: "load", spec, weights }));
-      return {
-        run: async (inputs, run = {}) => {
-          const work = calls.call({ call: "run", program, inputs });
-          return withSignal(work as Promise<HostTensors>, run.signal);
-        },
-        close: async () => {
-          await calls.call({ call: "unload", program });
-        },
-      };
-    },
+    load: async (spec: ProgramSpec, weights: WeightLocations) =>
+      loadedProgram(calls, Number(await calls.call({ call: "load", spec, weights }))),
     close: async () => {
       await calls.call({ call: "close" });
       await calls.end();

@@ -1,9 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Code, fromUnknown, type Reason } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
-import type { EngineName, HostTensors, WeightLocations } from "./engine.js";
+import type { EngineName, HostTensors, TunerStart, TunerStep, WeightLocations } from "./engine.js";
 import { isOnnxEngine, OnnxRunner } from "./onnx-runner.js";
 import type { EngineOptions, Runner, RunnerProgram } from "./runner.js";
+import { WorkerTuner } from "./tuner.js";
 
 /** What the engine's worker is asked; `id` comes back with the answer. */
 export type WorkerRequest =
@@ -20,7 +21,37 @@ export type WorkerRequest =
       readonly program: number;
       readonly inputs: HostTensors;
     }
+  | {
+      readonly id: number;
+      readonly call: "fix";
+      readonly program: number;
+      readonly inputs: HostTensors;
+    }
   | { readonly id: number; readonly call: "unload"; readonly program: number }
+  | {
+      readonly id: number;
+      readonly call: "tuner-open";
+      readonly program: number;
+      readonly start: TunerStart;
+    }
+  | {
+      readonly id: number;
+      readonly call: "tuner-draw";
+      readonly tuner: number;
+      readonly drawIndex: number;
+      readonly inputs: HostTensors;
+    }
+  | {
+      readonly id: number;
+      readonly call: "tuner-step";
+      readonly tuner: number;
+      readonly step: TunerStep;
+    }
+  | {
+      readonly id: number;
+      readonly call: "tuner-abandon" | "tuner-state" | "tuner-close";
+      readonly tuner: number;
+    }
   | { readonly id: number; readonly call: "close" };
 
 export type WorkerAnswer =
@@ -35,8 +66,15 @@ export interface WorkerSettings {
   readonly options: EngineOptions;
 }
 
+/** A program with the inputs that stay with it. */
+interface OpenProgram {
+  readonly program: RunnerProgram;
+  fixed: HostTensors;
+}
+
 const settings = workerData as WorkerSettings;
-const programs = new Map<number, RunnerProgram>();
+const programs = new Map<number, OpenProgram>();
+const tuners = new Map<number, WorkerTuner>();
 let runner: Runner | undefined;
 
 async function createRunner({ name, options }: WorkerSettings): Promise<Runner> {
@@ -45,10 +83,19 @@ async function createRunner({ name, options }: WorkerSettings): Promise<Runner> 
   return createTfjsRunner(options);
 }
 
-function programOf(id: number): RunnerProgram {
-  const program = programs.get(id);
-  if (program === undefined) throw new Error(`engine: there is no program ${id}`);
-  return program;
+function found<Thing>(things: ReadonlyMap<number, Thing>, id: number): Thing {
+  const thing = things.get(id);
+  if (thing === undefined) throw new Error(`engine: there is no program or tuner ${id}`);
+  return thing;
+}
+
+/** A program as its caller sees it: what is fixed need not be given. */
+function runnerProgram(id: number): RunnerProgram {
+  const open = found(programs, id);
+  return {
+    run: (inputs, into) => open.program.run({ ...open.fixed, ...inputs }, into),
+    close: () => open.program.close(),
+  };
 }
 
 async function answer(request: WorkerRequest): Promise<unknown> {
@@ -57,16 +104,36 @@ async function answer(request: WorkerRequest): Promise<unknown> {
     case "open":
       return runner.numericsId;
     case "load":
-      programs.set(request.id, await runner.load(request.spec, request.weights));
+      programs.set(request.id, {
+        program: await runner.load(request.spec, request.weights),
+        fixed: {},
+      });
       return request.id;
     case "run":
-      return programOf(request.program).run(request.inputs);
+      return runnerProgram(request.program).run(request.inputs);
+    case "fix":
+      found(programs, request.program).fixed = request.inputs;
+      return undefined;
     case "unload":
-      await programOf(request.program).close();
+      await runnerProgram(request.program).close();
       programs.delete(request.program);
       return undefined;
+    case "tuner-open":
+      tuners.set(request.id, new WorkerTuner(runnerProgram(request.program), request.start));
+      return request.id;
+    case "tuner-draw":
+      return found(tuners, request.tuner).addDraw(request.drawIndex, request.inputs);
+    case "tuner-step":
+      return found(tuners, request.tuner).applyStep(request.step);
+    case "tuner-abandon":
+      return found(tuners, request.tuner).abandonStep();
+    case "tuner-state":
+      return found(tuners, request.tuner).state();
+    case "tuner-close":
+      tuners.delete(request.tuner);
+      return undefined;
     case "close":
-      for (const program of programs.values()) await program.close();
+      for (const { program } of programs.values()) await program.close();
       programs.clear();
       await runner.close();
       return undefined;

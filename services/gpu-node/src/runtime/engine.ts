@@ -1,4 +1,5 @@
 import type { ProgramSpec } from "@retake/model";
+import type { AdamWSettings, TuningState, VectorLayout } from "@retake/model/tuning";
 
 export const engineNames = ["onnx-cpu", "onnx-webgpu", "onnx-cuda", "tfjs"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -38,11 +39,61 @@ export interface LoadedProgram {
   /**
    * Runs the program once.
    *
-   * @param inputs  every input of the program, by name; the arrays are copied, the caller keeps them
+   * @param inputs  every input of the program that is not fixed, by name; the arrays are copied
    * @returns       every output of the program, by name; the caller owns them
    * @throws RetakeError  `bad-option` for a missing input or another shape; `engine-failed`;
    *                      `stopped` when `signal` was aborted before or while it ran
    */
-  run(inputs: HostTensors, options?: { readonly signal?: AbortSignal }): Promise<HostTensors>;
+  run(inputs: HostTensors, options?: RunOptions): Promise<HostTensors>;
+  /** Keeps inputs with the program, so that runs need not pass them. Replaces those fixed before. */
+  fix(inputs: HostTensors): Promise<void>;
+  /** Begins to tune: for programs of the kind `unet-gradients`. */
+  createTuner(start: TunerStart): Promise<Tuner>;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** What a tuning starts or goes on from. The arrays are copied. */
+export interface TunerStart {
+  readonly layout: VectorLayout;
+  readonly state: TuningState;
+}
+
+/** One update, after all draws of its step were added. */
+export interface TunerStep {
+  readonly drawCount: number;
+  /** Which update this is, from 0. */
+  readonly step: number;
+  readonly settings: AdamWSettings;
+  /** Gradients are scaled down to this norm. */
+  readonly gradientNormMax: number;
+}
+
+/**
+ * Holds the flat vector that is tuned and its moments beside the engine, so that neither they nor
+ * their gradients travel between threads.
+ */
+export interface Tuner {
+  /**
+   * Adds the gradient of one draw to the step under way.
+   *
+   * @param inputs  as for `run`, without the tensors that are tuned
+   * @returns       the draw's loss
+   */
+  addDraw(draw: { drawIndex: number; inputs: HostTensors }, options?: RunOptions): Promise<number>;
+  /**
+   * Ends the step: clips the mean gradient and applies AdamW, if the norm is finite. The draws are
+   * forgotten in any case.
+   *
+   * @returns  the mean gradient's norm before clipping; not finite if the step was abandoned
+   */
+  applyStep(step: TunerStep): Promise<number>;
+  /** Forgets the draws of the step under way. */
+  abandonStep(): Promise<void>;
+  /** Copies of the vector and its moments as they stand. */
+  state(): Promise<TuningState>;
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { lowerToOnnx, traceProgram } from "@retake/compile";
+import { lowerToOnnx, recomputeActivations, traceProgram } from "@retake/compile";
 import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import * as ort from "onnxruntime-node";
@@ -72,8 +72,10 @@ function weightFolder(program: Program, weights: WeightLocations): string | unde
   throw new RetakeError(Code.InvalidArgument, "checkpoint-incomplete", message);
 }
 
-function compile(program: Program, name: OnnxEngineName, weights: WeightLocations): Uint8Array {
-  return lowerToOnnx(traceProgram(program), {
+function compile(spec: ProgramSpec, name: OnnxEngineName, weights: WeightLocations): Uint8Array {
+  const recorded = traceProgram(createProgram(spec));
+  const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
+  return lowerToOnnx(isLow ? recomputeActivations(recorded) : recorded, {
     target: name === "onnx-cpu" ? "cpu" : "gpu",
     weights: (weight) => {
       const location = weights.get(weight);
@@ -109,7 +111,7 @@ export class OnnxRunner implements Runner {
   /** The compiled program: from the cache where it lies there, else traced and put there. */
   async #model(spec: ProgramSpec, program: Program, weights: WeightLocations): Promise<Uint8Array> {
     const { cacheDir } = this.#options;
-    if (cacheDir === undefined) return compile(program, this.#name, weights);
+    if (cacheDir === undefined) return compile(spec, this.#name, weights);
     const layout = program.weights.map(({ name }) => {
       const { file, offset } = weights.get(name) ?? { file: "", offset: 0 };
       return [name, basename(file), offset];
@@ -118,7 +120,7 @@ export class OnnxRunner implements Runner {
     const file = join(cacheDir, "programs", `${key}.onnx`);
     const known = await readFile(file).catch(() => undefined);
     if (known !== undefined) return known;
-    const model = compile(program, this.#name, weights);
+    const model = compile(spec, this.#name, weights);
     await mkdir(dirname(file), { recursive: true });
     const unfinished = `${file}.${process.pid}.tmp`;
     await writeFile(unfinished, model);
@@ -154,14 +156,19 @@ class OnnxProgram implements RunnerProgram {
     this.#session = session;
   }
 
-  async run(inputs: HostTensors): Promise<HostTensors> {
+  async run(
+    inputs: HostTensors,
+    into: Readonly<Record<string, Float32Array>> = {},
+  ): Promise<HostTensors> {
     const feeds: Record<string, ort.Tensor> = {};
     for (const { name, shape } of this.#program.inputs) {
       feeds[name] = feedOf(name, shape, inputs[name]);
     }
-    const results = await this.#session.run(feeds);
+    const results = await this.#session.run(feeds, this.#fetches(into));
     const outputs: Record<string, HostTensor> = {};
     for (const [name, tensor] of Object.entries(results)) {
+      // What was written into the caller's array comes back as a copy besides: leave it.
+      if (into[name] !== undefined) continue;
       const { data } = tensor;
       if (!(data instanceof Float32Array)) {
         throw new RetakeError(Code.Internal, "engine-failed", `${name}: expected float32`);
@@ -169,6 +176,19 @@ class OnnxProgram implements RunnerProgram {
       outputs[name] = { shape: tensor.dims, data };
     }
     return outputs;
+  }
+
+  /** Every output by name, with the caller's array where there is one. */
+  #fetches(into: Readonly<Record<string, Float32Array>>): Record<string, ort.Tensor | null> {
+    const shapes = new Map(this.#program.outputs.map(({ name, shape }) => [name, shape]));
+    const fetches: Record<string, ort.Tensor | null> = {};
+    for (const name of this.#session.outputNames) {
+      const data = into[name];
+      const shape = shapes.get(name);
+      const given = data !== undefined && shape !== undefined;
+      fetches[name] = given ? new ort.Tensor("float32", data, shape) : null;
+    }
+    return fetches;
   }
 
   async close(): Promise<void> {

@@ -9,7 +9,13 @@ export interface Runner {
 }
 
 export interface RunnerProgram {
-  run(inputs: HostTensors): Promise<HostTensors>;
+  /**
+   * Runs once.
+   *
+   * @param into  arrays to write outputs to, by name. These outputs are not among the results; a
+   *              runner that cannot write into arrays leaves them there instead
+   */
+  run(inputs: HostTensors, into?: Readonly<Record<string, Float32Array>>): Promise<HostTensors>;
   close(): Promise<void>;
 }
 

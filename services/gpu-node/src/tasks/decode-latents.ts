@@ -33,7 +33,11 @@ export async function decodeLatents(
     const spec = { config: files.vaeConfig, frames: count, height, width };
     const values = unscaled.slice(first * channels * cells, (first + count) * channels * cells);
     const latents = hostTensor([count, channels, height, width], values);
-    const outputs = await programs.run({ kind: "vae-decode", ...spec }, { latents }, control);
+    const outputs = await programs.run(
+      { kind: "vae-decode", ...spec },
+      { each: { latents } },
+      control,
+    );
     const bytes = bytesOfPlanes(outputValues(outputs, "pixels"), size);
     pixels.set(bytes, first * size.height * size.width * 3);
     control.onProgress?.({ done: first + count, total: frames });

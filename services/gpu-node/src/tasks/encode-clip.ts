@@ -47,7 +47,11 @@ export async function encodeClip(
     const count = Math.min(framesPerPass, frames - first);
     const spec = { config: files.vaeConfig, frames: count, height, width };
     const pixels = hostTensor([count, 3, height, width], pixelPlanes(clip, { first, count }));
-    const outputs = await programs.run({ kind: "vae-encode", ...spec }, { pixels }, control);
+    const outputs = await programs.run(
+      { kind: "vae-encode", ...spec },
+      { each: { pixels } },
+      control,
+    );
     for (const name of ["mean", "logvar"] as const) {
       moments[name].set(outputValues(outputs, name), first * channels * cells);
     }

@@ -29,7 +29,11 @@ export async function encodePrompts(
     throwIfStopped(control, "reading the prompts");
     const { ids, truncated } = model.files.tokenizer.tokenize(prompt);
     const inputs = { ids: { shape: [1, config.promptTokens], data: ids } };
-    const outputs = await model.programs.run({ kind: "text", config, batch: 1 }, inputs, control);
+    const outputs = await model.programs.run(
+      { kind: "text", config, batch: 1 },
+      { each: inputs },
+      control,
+    );
     const shape = [1, config.promptTokens, config.width];
     encoded.push({ embedding: hostTensor(shape, outputValues(outputs, "hidden")), truncated });
     control.onProgress?.({ done: encoded.length, total: prompts.length });

@@ -1,5 +1,5 @@
 import type { ProgramSpec } from "@retake/model";
-import type { Engine, HostTensors, LoadedProgram } from "../runtime/engine.js";
+import type { Engine, HostTensors, LoadedProgram, Tuner, TunerStart } from "../runtime/engine.js";
 import type { ModelFiles, ModelPart } from "./model-files.js";
 import type { TaskControl } from "./task-control.js";
 
@@ -32,28 +32,50 @@ export function openModel(files: ModelFiles, engine: Engine): Model {
 export class ModelPrograms {
   readonly #files: ModelFiles;
   readonly #engine: Engine;
-  readonly #loaded = new Map<string, { kind: string; program: Promise<LoadedProgram> }>();
+  readonly #loaded = new Map<string, Loaded>();
 
   constructor(files: ModelFiles, engine: Engine) {
     this.#files = files;
     this.#engine = engine;
   }
 
-  /** Runs a program once, loading it first where it is not. */
-  async run(spec: ProgramSpec, inputs: HostTensors, control: TaskControl): Promise<HostTensors> {
-    const program = await this.#load(spec);
+  /**
+   * Runs a program once, loading it first where it is not.
+   *
+   * @param inputs.fixed  inputs that stay the same from run to run: they travel to the engine once
+   */
+  async run(
+    spec: ProgramSpec,
+    inputs: { readonly fixed?: HostTensors; readonly each: HostTensors },
+    control: TaskControl,
+  ): Promise<HostTensors> {
+    const loaded = this.#load(spec);
+    const program = await loaded.program;
+    await fixInputs(loaded, inputs.fixed);
     const { signal } = control;
-    return program.run(inputs, signal === undefined ? {} : { signal });
+    return program.run(inputs.each, signal === undefined ? {} : { signal });
   }
 
-  #load(spec: ProgramSpec): Promise<LoadedProgram> {
+  /** Begins to tune by a program, loading it first where it is not. */
+  async createTuner(
+    spec: ProgramSpec,
+    start: TunerStart & { readonly fixed: HostTensors },
+  ): Promise<Tuner> {
+    const loaded = this.#load(spec);
+    const program = await loaded.program;
+    await fixInputs(loaded, start.fixed);
+    return program.createTuner(start);
+  }
+
+  #load(spec: ProgramSpec): Loaded {
     const key = JSON.stringify(spec);
     const known = this.#loaded.get(key);
-    if (known !== undefined) return known.program;
+    if (known !== undefined) return known;
     const program = this.#engine.load(spec, this.#files.weights[partOf[spec.kind]]);
-    this.#loaded.set(key, { kind: spec.kind, program });
+    const loaded = { kind: spec.kind, program, fixed: undefined };
+    this.#loaded.set(key, loaded);
     program.catch(() => this.#loaded.delete(key));
-    return program;
+    return loaded;
   }
 
   /** Frees the programs of all other kinds: a phase needs its own memory only. */
@@ -65,4 +87,17 @@ export class ModelPrograms {
       await (await program).close();
     }
   }
+}
+
+interface Loaded {
+  readonly kind: string;
+  readonly program: Promise<LoadedProgram>;
+  /** What the program keeps, as the object that it was given. */
+  fixed: HostTensors | undefined;
+}
+
+async function fixInputs(loaded: Loaded, fixed: HostTensors | undefined): Promise<void> {
+  if (fixed === undefined || loaded.fixed === fixed) return;
+  await (await loaded.program).fix(fixed);
+  loaded.fixed = fixed;
 }

@@ -1,21 +1,16 @@
 import { Code, RetakeError } from "@retake/errors";
 import {
-  applyAdamW,
-  clipFactor,
-  type DrawSum,
   initialTuningState,
-  meanOfDraws,
-  mergedDrawSums,
   packedVector,
   paperAdamW,
   type TuningMode,
+  tensorsOfVector,
   type VectorLayout,
-  vectorNorm,
 } from "@retake/model/tuning";
-import type { HostTensor, HostTensors } from "../runtime/engine.js";
-import { type DrawContext, drawGradient, namedTensors } from "./draw-gradient.js";
+import type { HostTensor, HostTensors, Tuner } from "../runtime/engine.js";
+import { type DrawContext, drawInputs, drawSpec } from "./draw-inputs.js";
 import type { ClipMoments } from "./encode-clip.js";
-import { outputValues } from "./host-tensors.js";
+import { hostTensor, outputValues } from "./host-tensors.js";
 import type { Model } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
 import { tuningLayout } from "./tuned-tensors.js";
@@ -81,49 +76,105 @@ export async function tune(
   input: TuneInput,
   control: TaskControl = {},
 ): Promise<TuneResult> {
-  const { settings, snapshots } = input;
-  const layout = tuningLayout(model.files, settings.mode);
-  const { seed, memory } = settings;
-  const context = { ...input, layout, seed, memory };
+  const { settings } = input;
+  const { seed, memory, mode } = settings;
+  const context = { ...input, layout: tuningLayout(model.files, mode), seed, memory };
   await model.programs.keepOnly("unet-gradients");
   const start = await startOf(model, context, control);
-  const { state } = start;
-  let journal = start.journal;
+  const tuner = await model.programs.createTuner(drawSpec(model, context), {
+    ...{ layout: context.layout, state: start.state },
+    fixed: untuned(context.layout, input.tensors),
+  });
+  try {
+    const journal = await steps(model, { context, tuner, input, journal: start.journal }, control);
+    const { weights } = await tuner.state();
+    return { tensors: namedTensors(context.layout, weights), journal };
+  } finally {
+    await tuner.close();
+  }
+}
+
+interface Tuning {
+  readonly context: DrawContext;
+  readonly tuner: Tuner;
+  readonly input: TuneInput;
+  readonly journal: TuningJournal;
+}
+
+/** Steps until all are done, with a snapshot every so often and when stopped. */
+async function steps(model: Model, tuning: Tuning, control: TaskControl): Promise<TuningJournal> {
+  const { tuner } = tuning;
+  const { settings, snapshots } = tuning.input;
+  let { journal } = tuning;
   let abandonedInRow = 0;
   const keep = async (): Promise<void> => {
-    if (snapshots !== undefined) await writeSnapshot(snapshots, { state, journal });
+    if (snapshots === undefined) return;
+    await writeSnapshot(snapshots, { state: await tuner.state(), journal });
   };
   control.onProgress?.({ done: journal.step, total: settings.steps });
   while (journal.step < settings.steps) {
-    const { loss, gradient } = await stepGradient(model, context, {
-      ...control,
-      ...{ settings, weights: state.weights, attempt: journal.attempts },
-    }).catch(async (thrown: unknown) => {
-      if (thrown instanceof RetakeError && thrown.reason === "stopped") await keep();
-      throw thrown;
-    });
-    const norm = vectorNorm(gradient);
-    const attempts = journal.attempts + 1;
-    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+    const { loss, norm } = await step(model, { ...tuning, journal }, control).catch(
+      async (thrown: unknown) => {
+        if (thrown instanceof RetakeError && thrown.reason === "stopped") await keep();
+        throw thrown;
+      },
+    );
+    journal = { ...journal, attempts: journal.attempts + 1 };
+    if (!Number.isFinite(norm)) {
       abandonedInRow += 1;
-      journal = { ...journal, attempts };
       control.onWarning?.(`step ${journal.step}: abandoned, its loss or gradient is not finite`);
       if (abandonedInRow >= abandonedInRowMax) throw notFinite(journal.step, settings);
       continue;
     }
     abandonedInRow = 0;
-    const update = { gradient, step: journal.step, clipFactor: clippedTo(norm) };
-    applyAdamW(state, update, { ...paperAdamW, learningRate: settings.learningRate });
-    journal = { ...journal, attempts, step: journal.step + 1, losses: [...journal.losses, loss] };
+    journal = { ...journal, step: journal.step + 1, losses: [...journal.losses, loss] };
     const isDue = snapshots !== undefined && journal.step % snapshots.everySteps === 0;
     if (isDue && journal.step < settings.steps) await keep();
     control.onProgress?.({ done: journal.step, total: settings.steps });
   }
-  return { tensors: namedTensors(layout, state.weights), journal };
+  return journal;
 }
 
-function clippedTo(norm: number): number {
-  return clipFactor(norm, { normMax: gradientNormMax });
+/** One step: its draws, added by the fixed tree, and the update. */
+async function step(
+  model: Model,
+  { context, tuner, input, journal }: Tuning,
+  control: TaskControl,
+): Promise<{ readonly loss: number; readonly norm: number }> {
+  const { drawsPerStep, learningRate } = input.settings;
+  let lossSum = 0;
+  for (let drawIndex = 0; drawIndex < drawsPerStep; drawIndex += 1) {
+    throwIfStopped(control, "tuning");
+    const inputs = drawInputs(model, context, { attempt: journal.attempts, drawIndex });
+    lossSum += await tuner.addDraw({ drawIndex, inputs });
+  }
+  const loss = lossSum / drawsPerStep;
+  if (!Number.isFinite(loss)) {
+    await tuner.abandonStep();
+    return { loss, norm: Number.NaN };
+  }
+  const norm = await tuner.applyStep({
+    ...{ drawCount: drawsPerStep, step: journal.step, gradientNormMax },
+    settings: { ...paperAdamW, learningRate },
+  });
+  return { loss, norm };
+}
+
+/** The inputs that the tuning does not change. */
+function untuned(layout: VectorLayout, tensors: HostTensors): HostTensors {
+  const tuned = new Set(layout.entries.map(({ name }) => name));
+  return Object.fromEntries(Object.entries(tensors).filter(([name]) => !tuned.has(name)));
+}
+
+/** The tensors of a flat vector, as views. */
+function namedTensors(layout: VectorLayout, vector: Float32Array): HostTensors {
+  const views = tensorsOfVector(layout, vector);
+  return Object.fromEntries(
+    layout.entries.map(({ name, shape }) => [
+      name,
+      hostTensor(shape, views.get(name) ?? new Float32Array()),
+    ]),
+  );
 }
 
 /** Where to begin: at a snapshot, or with the start tensors. */
@@ -145,30 +196,6 @@ async function startOf(
   const before = `snapshot of step ${kept.journal.step}: computed on other terms`;
   control.onWarning?.(`${before} (${numericsIds.at(-1)}, now ${numericsId}); bits will differ`);
   return { ...kept, journal: { ...kept.journal, numericsIds: [...numericsIds, numericsId] } };
-}
-
-interface Step extends TaskControl {
-  readonly settings: TuneSettings;
-  readonly weights: Float32Array;
-  readonly attempt: number;
-}
-
-/** Mean loss and mean gradient of a step's draws, added by the fixed tree. */
-async function stepGradient(
-  model: Model,
-  context: DrawContext,
-  step: Step,
-): Promise<{ readonly loss: number; readonly gradient: Float32Array }> {
-  const { drawsPerStep } = step.settings;
-  let sums: readonly DrawSum[] = [];
-  let lossSum = 0;
-  for (let drawIndex = 0; drawIndex < drawsPerStep; drawIndex += 1) {
-    throwIfStopped(step, "tuning");
-    const { loss, gradient } = await drawGradient(model, context, { ...step, drawIndex });
-    lossSum += loss;
-    sums = mergedDrawSums([...sums, { firstDraw: drawIndex, drawCount: 1, sum: gradient }]);
-  }
-  return { loss: lossSum / drawsPerStep, gradient: meanOfDraws(sums, drawsPerStep) };
 }
 
 function notFinite(step: number, { learningRate }: TuneSettings): RetakeError {

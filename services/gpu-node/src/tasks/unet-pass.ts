@@ -23,14 +23,13 @@ export function shapeOfPass(pass: Pass): UNetShape {
   return { batch: pass.prompts.length, frames, height, width, promptTokens };
 }
 
-/** The program's inputs for a pass. */
+/** The program's inputs for a pass, but for its tensors. */
 export function inputsOfPass(model: Model, pass: Pass): HostTensors {
   const { unetConfig } = model.files;
   const batch = pass.prompts.length;
   const rows = Array.from({ length: timestepRows(batch) }, () => pass.timestep);
   const sinusoid = timestepSinusoid(unetConfig, rows);
   return {
-    ...pass.tensors,
     latents: stacked(Array.from({ length: batch }, () => pass.latents)),
     prompt: stacked(pass.prompts),
     timestepSinusoid: hostTensor([rows.length, sinusoid.length / rows.length], sinusoid),
@@ -48,7 +47,8 @@ export async function predict(
   control: TaskControl,
 ): Promise<readonly Float32Array[]> {
   const spec = { kind: "unet", config: model.files.unetConfig, shape: shapeOfPass(pass) } as const;
-  const outputs = await model.programs.run(spec, inputsOfPass(model, pass), control);
+  const inputs = { fixed: pass.tensors, each: inputsOfPass(model, pass) };
+  const outputs = await model.programs.run(spec, inputs, control);
   const all = outputValues(outputs, "predictedNoise");
   const size = all.length / pass.prompts.length;
   return pass.prompts.map((_, item) => all.subarray(item * size, (item + 1) * size));

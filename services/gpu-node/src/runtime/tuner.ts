@@ -1,0 +1,90 @@
+import {
+  applyAdamW,
+  clipFactor,
+  type DrawSum,
+  meanOfDraws,
+  mergedDrawSums,
+  type TuningState,
+  tensorsOfVector,
+  type VectorLayout,
+  vectorNorm,
+} from "@retake/model/tuning";
+import type { HostTensor, HostTensors, TunerStart, TunerStep } from "./engine.js";
+import type { RunnerProgram } from "./runner.js";
+
+/** The worker's side of a `Tuner`: owns weights, moments and the gradients of the step under way. */
+export class WorkerTuner {
+  readonly #program: RunnerProgram;
+  readonly #layout: VectorLayout;
+  readonly #state: TuningState;
+  readonly #tensors: HostTensors;
+  /** Gradient vectors that are free to be written to again. */
+  readonly #free: Float32Array[] = [];
+  #sums: readonly DrawSum[] = [];
+
+  constructor(program: RunnerProgram, { layout, state }: TunerStart) {
+    this.#program = program;
+    this.#layout = layout;
+    this.#state = state;
+    this.#tensors = viewsOf(layout, state.weights);
+  }
+
+  async addDraw(drawIndex: number, inputs: HostTensors): Promise<number> {
+    const sum = this.#free.pop() ?? new Float32Array(this.#layout.length);
+    const views = tensorsOfVector(this.#layout, sum);
+    const into = Object.fromEntries([...views].map(([name, view]) => [`grad/${name}`, view]));
+    const outputs = await this.#program.run({ ...inputs, ...this.#tensors }, into);
+    for (const [name, view] of Object.entries(into)) {
+      const gradient = outputs[name]?.data;
+      if (gradient !== undefined) view.set(gradient);
+    }
+    const before = this.#sums;
+    this.#sums = mergedDrawSums([...before, { firstDraw: drawIndex, drawCount: 1, sum }]);
+    this.#collect([...before.map((other) => other.sum), sum]);
+    return outputs["loss"]?.data[0] ?? Number.NaN;
+  }
+
+  applyStep({ drawCount, step, settings, gradientNormMax }: TunerStep): number {
+    const vectors = this.#sums.map(({ sum }) => sum);
+    const gradient = meanOfDraws(this.#sums, drawCount);
+    const norm = vectorNorm(gradient);
+    if (Number.isFinite(norm)) {
+      const factor = clipFactor(norm, { normMax: gradientNormMax });
+      applyAdamW(this.#state, { gradient, clipFactor: factor, step }, settings);
+    }
+    this.#sums = [];
+    this.#collect(vectors);
+    return norm;
+  }
+
+  abandonStep(): void {
+    const vectors = this.#sums.map(({ sum }) => sum);
+    this.#sums = [];
+    this.#collect(vectors);
+  }
+
+  state(): TuningState {
+    const { weights, firstMoment, secondMoment } = this.#state;
+    return {
+      weights: weights.slice(),
+      firstMoment: firstMoment.slice(),
+      secondMoment: secondMoment.slice(),
+    };
+  }
+
+  /** Takes back those of the vectors that no sum holds any more. */
+  #collect(vectors: readonly Float32Array[]): void {
+    const held = new Set(this.#sums.map(({ sum }) => sum));
+    this.#free.push(...vectors.filter((vector) => !held.has(vector)));
+  }
+}
+
+function viewsOf(layout: VectorLayout, vector: Float32Array): HostTensors {
+  const views = tensorsOfVector(layout, vector);
+  const tensors: Record<string, HostTensor> = {};
+  for (const { name, shape } of layout.entries) {
+    const data = views.get(name);
+    if (data !== undefined) tensors[name] = { shape, data };
+  }
+  return tensors;
+}
