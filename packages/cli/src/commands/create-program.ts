@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Environment } from "../environment.js";
 import { exitCodeMeanings } from "../errors/exit-code.js";
+import { addDemoCommand } from "./demo-command.js";
 import { addEditCommands } from "./edit-commands.js";
 
 const settingsHelp = `
@@ -25,6 +26,7 @@ export function createProgram(environment: Environment): Command {
     .helpCommand(false);
   program.addHelpText("after", `${settingsHelp}\n${variablesHelp}\n\nExit codes:\n${exitCodes()}`);
   addEditCommands(program, environment);
+  addDemoCommand(program, environment);
   return program;
 }
 
