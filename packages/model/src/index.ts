@@ -1,7 +1,7 @@
 export { geluKernel, siluKernel } from "./operators/activation.js";
 export { attentionKernel } from "./operators/attention.js";
 export { convolutionInputGradientKernel, convolutionKernel } from "./operators/convolution.js";
-export { frameMomentsKernel, scaleShiftKernel } from "./operators/group-norm.js";
+export { groupNormKernel } from "./operators/group-norm.js";
 export { layerNormKernel } from "./operators/layer-norm.js";
 export { linearKernel } from "./operators/linear.js";
 export type { Bindings, Program, TensorSpec, WeightSpec } from "./program.js";

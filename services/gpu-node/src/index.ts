@@ -15,8 +15,16 @@ export { decodeLatents } from "./tasks/decode-latents.js";
 export { type ClipMoments, encodeClip, meanLatents } from "./tasks/encode-clip.js";
 export { type EncodedPrompt, encodePrompts } from "./tasks/encode-prompts.js";
 export { type InvertInput, invert } from "./tasks/invert.js";
+export { measureRate } from "./tasks/measure-rate.js";
 export { type ModelFiles, type ModelSource, openModelFiles } from "./tasks/model-files.js";
 export { type Model, openModel } from "./tasks/open-model.js";
+export {
+  type PassCost,
+  type PassCosts,
+  type PassName,
+  predictCost,
+  type WorkSizes,
+} from "./tasks/predict-cost.js";
 export { type SampleInput, sample } from "./tasks/sample.js";
 export type { TaskControl, TaskProgress } from "./tasks/task-control.js";
 export {

@@ -47,7 +47,7 @@ const perElement: Readonly<Record<string, number>> = {
 const flopsOf: Readonly<Record<string, Flops>> = {
   Linear: (node, shape) => 2 * elementCount(shape(output(node))) * (shape(input(node, 1))[1] ?? 1),
   MatMul: (node, shape) => {
-    const inner = shape(input(node, 0)).at(node.attributes["transposeA"] === true ? -2 : -1) ?? 1;
+    const inner = shape(input(node, 0)).at(node.attributes.transposeA === true ? -2 : -1) ?? 1;
     return 2 * elementCount(shape(output(node))) * inner;
   },
   Convolution: (node, shape) =>

@@ -8,7 +8,7 @@ const direct: Lower = (node, to) => {
 
 /** x sigmoid(scale x) is one kernel, which ONNX Runtime calls QuickGelu. */
 const silu: Lower = (node, to) => {
-  const alpha = { float: Number(node.attributes["scale"]) };
+  const alpha = { float: Number(node.attributes.scale) };
   to.emitContributed("QuickGelu", [to.name(inputOf(node, 0))], { alpha }, to.name(outputOf(node)));
 };
 

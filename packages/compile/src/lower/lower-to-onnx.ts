@@ -2,6 +2,7 @@ import type { Graph, GraphNode } from "../graph.js";
 import { graphValue } from "../graph.js";
 import { inFileOrder } from "../passes/file-order.js";
 import { elementwise } from "./elementwise.js";
+import { groupNorms } from "./group-norm.js";
 import { type Lower, Lowering, type LoweringOptions } from "./lowering.js";
 import { encodeOnnx, onnxTypes } from "./onnx-proto.js";
 import { products } from "./products.js";
@@ -12,6 +13,7 @@ const families: Readonly<Record<string, Lower>> = {
   ...elementwise,
   ...shaping,
   ...reductions,
+  ...groupNorms,
   ...products,
 };
 

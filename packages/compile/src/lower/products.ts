@@ -3,8 +3,8 @@ import { inputOf, integersOf, type Lower, type Lowering, outputOf } from "./lowe
 /** Two-dimensional products are Gemm, which transposes for nothing; batches transpose first. */
 const matMul: Lower = (node, to) => {
   const [a, b] = [inputOf(node, 0), inputOf(node, 1)];
-  const transA = node.attributes["transposeA"] === true ? 1 : 0;
-  const transB = node.attributes["transposeB"] === true ? 1 : 0;
+  const transA = node.attributes.transposeA === true ? 1 : 0;
+  const transB = node.attributes.transposeB === true ? 1 : 0;
   const output = to.name(outputOf(node));
   if (to.shape(a).length === 2 && to.shape(b).length === 2) {
     to.emit("Gemm", [to.name(a), to.name(b)], { transA, transB }, output);
@@ -34,7 +34,7 @@ const linear: Lower = (node, to) => {
 
 const convolution: Lower = (node, to) => {
   const kernel = to.shape(inputOf(node, 1)).slice(2);
-  const stride = Number(node.attributes["stride"]);
+  const stride = Number(node.attributes.stride);
   const attributes = {
     kernel_shape: kernel,
     strides: [stride, stride],
@@ -51,7 +51,7 @@ const convolutionInputGradient: Lower = (node, to) => {
   const [, , ...from] = to.shape(dy);
   const [, , ...size] = to.shape(outputOf(node));
   const pads = integersOf(node, "pads");
-  const stride = Number(node.attributes["stride"]);
+  const stride = Number(node.attributes.stride);
   // Rows that the forward pass read but that no window began on: they get zero.
   const rest = size.map((cells, axis) => {
     const padded = (pads[axis] ?? 0) + (pads[axis + 2] ?? 0);
@@ -69,7 +69,7 @@ const convolutionInputGradient: Lower = (node, to) => {
 
 const attention: Lower = (node, to) => {
   const inputs = node.inputs.map((id) => to.name(id));
-  const attributes = { num_heads: Number(node.attributes["heads"]) };
+  const attributes = { num_heads: Number(node.attributes.heads) };
   to.emitContributed("MultiHeadAttention", inputs, attributes, to.name(outputOf(node)));
 };
 

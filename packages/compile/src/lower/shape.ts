@@ -27,7 +27,7 @@ const slice: Lower = (node, to) => {
 
 const concat: Lower = (node, to) => {
   const parts = node.inputs.map((id) => to.name(id));
-  to.emit("Concat", parts, { axis: Number(node.attributes["axis"]) }, to.name(outputOf(node)));
+  to.emit("Concat", parts, { axis: Number(node.attributes.axis) }, to.name(outputOf(node)));
 };
 
 const pad: Lower = (node, to) => {
@@ -37,7 +37,7 @@ const pad: Lower = (node, to) => {
 
 const gather: Lower = (node, to) => {
   const inputs = [to.name(inputOf(node, 0)), to.name(inputOf(node, 1))];
-  to.emit("Gather", inputs, { axis: Number(node.attributes["axis"]) }, to.name(outputOf(node)));
+  to.emit("Gather", inputs, { axis: Number(node.attributes.axis) }, to.name(outputOf(node)));
 };
 
 export const shaping: Readonly<Record<string, Lower>> = {

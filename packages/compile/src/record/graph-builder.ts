@@ -2,7 +2,6 @@ import { currentRecomputeMark, currentScopePath, inBackwardPass } from "@retake/
 import {
   type Attributes,
   type ElementType,
-  elementCount,
   type Graph,
   type GraphNode,
   type GraphOutput,

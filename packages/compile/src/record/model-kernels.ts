@@ -2,15 +2,15 @@ import {
   attentionKernel,
   convolutionInputGradientKernel,
   convolutionKernel,
-  frameMomentsKernel,
   geluKernel,
+  groupNormKernel,
   layerNormKernel,
   linearKernel,
-  scaleShiftKernel,
   siluKernel,
 } from "@retake/model";
 import type { GraphValue } from "../graph.js";
 import { type KernelCall, recordKernel } from "./kernels.js";
+import { reshape } from "./simplify.js";
 
 const padNames = ["top", "left", "bottom", "right"] as const;
 
@@ -36,6 +36,30 @@ function recordConvolutionInputGradient(call: KernelCall): GraphValue {
   return backend.builder.node("ConvolutionInputGradient", [dy, weight], { shape }, attributes);
 }
 
+/** What each frame says of itself, what a clip makes of it, and its use: frames may be divided here. */
+function recordGroupNorm({ backend, input, number }: KernelCall): GraphValue[] {
+  const { builder } = backend;
+  const [x, gain, bias] = [input("x"), input("gain"), input("bias")];
+  const [images = 1, channels = 1, height = 1, width = 1] = x.shape;
+  const [groups, frames] = [number("groups"), number("frames")];
+  const clips = images / frames;
+  const perFrame = { shape: [clips, frames, groups] };
+  const moments = builder.nodes("FrameMoments", [x], [perFrame, perFrame], { groups });
+  const perChannel = { shape: [clips, 1, channels, 1] };
+  const perGroup = { shape: [clips, groups] };
+  const combined = builder.nodes(
+    "ClipMoments",
+    [...moments, reshape(builder, gain, [channels]), reshape(builder, bias, [channels])],
+    [perChannel, perChannel, perGroup, perGroup],
+    { eps: number("eps"), count: (channels / groups) * height * width },
+  );
+  const [scale, shift, mean, inverseStd] = combined;
+  if (!scale || !shift || !mean || !inverseStd) throw new Error("ClipMoments: four outputs");
+  const byClip = reshape(builder, x, [clips, frames, channels, height * width]);
+  const y = builder.node("ScaleShift", [byClip, scale, shift], { shape: byClip.shape });
+  return [reshape(builder, y, x.shape), mean, inverseStd];
+}
+
 /** Teaches the recording backend the model-level operators as nodes of their own. */
 export function registerModelKernels(): void {
   recordKernel(linearKernel, ({ backend, input, hasInput }) => {
@@ -51,18 +75,7 @@ export function registerModelKernels(): void {
     const inputs = [x, input("gain"), input("bias")];
     return backend.builder.node("LayerNorm", inputs, { shape: x.shape }, { eps: number("eps") });
   });
-  recordKernel(frameMomentsKernel, ({ backend, input, number }) => {
-    const x = input("x");
-    const groups = number("groups");
-    const moments = { shape: [x.shape[0] ?? 1, groups] };
-    return backend.builder.nodes("FrameMoments", [x], [moments, moments], { groups });
-  });
-  recordKernel(scaleShiftKernel, ({ backend, input }) => {
-    const x = input("x");
-    return backend.builder.node("ScaleShift", [x, input("scale"), input("shift")], {
-      shape: x.shape,
-    });
-  });
+  recordKernel(groupNormKernel, recordGroupNorm);
   recordKernel(attentionKernel, ({ backend, input, number }) => {
     const query = input("query");
     const inputs = [query, input("key"), input("value")];

@@ -120,7 +120,7 @@ export function transpose(
   }
   const before = producer(x, "Transpose");
   if (before !== undefined) {
-    const first = before.attributes["perm"] as readonly number[];
+    const first = before.attributes.perm as readonly number[];
     const joint = permutation.map((axis) => first[axis] ?? 0);
     return transpose(builder, inputOf(builder, before), joint);
   }

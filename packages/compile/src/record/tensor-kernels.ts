@@ -28,9 +28,9 @@ const binaryKernels: Readonly<Record<string, string>> = {
 
 function reduction(operation: string, x: GraphValue, call: KernelCall): GraphValue {
   const { builder } = call.backend;
-  const given = call.attributes["axis"] ?? call.attributes["reductionIndices"];
+  const given = call.attributes.axis ?? call.attributes.reductionIndices;
   const axes = tf.util.parseAxisParam(given as number | number[], [...x.shape]);
-  const keep = call.attributes["keepDims"] === true;
+  const keep = call.attributes.keepDims === true;
   const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   if (elementCount(kept) === elementCount(x.shape) && operation !== "ReduceSumSquare") {
     return reshape(builder, x, keep ? kept : x.shape.filter((_, axis) => !axes.includes(axis)));
@@ -47,8 +47,8 @@ function reduction(operation: string, x: GraphValue, call: KernelCall): GraphVal
 
 function matMul(builder: GraphBuilder, call: KernelCall): GraphValue {
   const [a, b] = [call.input("a"), call.input("b")];
-  const transposeA = call.attributes["transposeA"] === true;
-  const transposeB = call.attributes["transposeB"] === true;
+  const transposeA = call.attributes.transposeA === true;
+  const transposeB = call.attributes.transposeB === true;
   const batch = tf.broadcast_util.assertAndGetBroadcastShape(
     a.shape.slice(0, -2),
     b.shape.slice(0, -2),
@@ -66,7 +66,7 @@ function matMul(builder: GraphBuilder, call: KernelCall): GraphValue {
 function split(builder: GraphBuilder, call: KernelCall): GraphValue[] {
   const x = call.input("x");
   const [axis = 0] = tf.util.parseAxisParam(call.number("axis"), [...x.shape]);
-  const given = call.attributes["numOrSizeSplits"] as number | number[];
+  const given = call.attributes.numOrSizeSplits as number | number[];
   const sizes =
     typeof given === "number"
       ? Array.from({ length: given }, () => (x.shape[axis] ?? 0) / given)
@@ -82,7 +82,7 @@ function split(builder: GraphBuilder, call: KernelCall): GraphValue[] {
 
 function pad(builder: GraphBuilder, call: KernelCall): GraphValue {
   const x = call.input("x");
-  const paddings = call.attributes["paddings"] as [number, number][];
+  const paddings = call.attributes.paddings as [number, number][];
   const shape = x.shape.map(
     (size, axis) => size + (paddings[axis] ?? [0, 0]).reduce((a, b) => a + b),
   );
@@ -112,7 +112,7 @@ function registerElementwise(): void {
   recordKernel("Identity", ({ input }) => input("x"));
   recordKernel("Cast", ({ input, attributes }) => {
     const x = input("x");
-    if (x.type !== attributes["dtype"]) throw new Error(`record: cast from ${x.type} is not known`);
+    if (x.type !== attributes.dtype) throw new Error(`record: cast from ${x.type} is not known`);
     return x;
   });
 }
@@ -142,7 +142,7 @@ function registerShape(): void {
   });
   recordKernel("SplitV", (call) => split(call.backend.builder, call));
   recordKernel("Concat", ({ backend, inputs, attributes }) => {
-    const [axis = 0] = tf.util.parseAxisParam(Number(attributes["axis"]), [
+    const [axis = 0] = tf.util.parseAxisParam(Number(attributes.axis), [
       ...(inputs[0]?.shape ?? []),
     ]);
     return concat(backend.builder, inputs, axis);
@@ -172,7 +172,7 @@ function registerShape(): void {
 
 function registerCreation(): void {
   recordKernel("Fill", ({ backend, attributes }) =>
-    backend.builder.fill(Number(attributes["value"]), attributes["shape"] as number[]),
+    backend.builder.fill(Number(attributes.value), attributes.shape as number[]),
   );
   recordKernel("OnesLike", ({ backend, input }) => backend.builder.fill(1, input("x").shape));
   recordKernel("ZerosLike", ({ backend, input }) => backend.builder.fill(0, input("x").shape));

@@ -29,7 +29,7 @@ tf.registerGradient({
     if (Array.isArray(dy) || x === undefined || y === undefined) {
       throw new TypeError("silu: expected one output and what was saved");
     }
-    const scale = Number(attributes["scale"]);
+    const scale = Number(attributes.scale);
     return {
       // d/dx x s(ax) = s + a x s (1 - s) = s + a (y - y s)
       x: () => {

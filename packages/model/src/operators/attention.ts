@@ -152,6 +152,6 @@ tf.registerGradient({
     ) {
       throw new TypeError("attention: expected one output and what was saved");
     }
-    return attentionGradients(dy, { query, key, value, output }, Number(attributes["heads"]));
+    return attentionGradients(dy, { query, key, value, output }, Number(attributes.heads));
   },
 });

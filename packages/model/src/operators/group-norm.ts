@@ -1,102 +1,67 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { assertShape, axesOf } from "../axes.js";
-import { runOperator, runUnaryOperator } from "./operator.js";
+import { runOperator } from "./operator.js";
 
-export const frameMomentsKernel = "RetakeFrameMoments";
-export const scaleShiftKernel = "RetakeScaleShift";
+export const groupNormKernel = "RetakeGroupNorm";
 
 const mapAxes = ["images", "channels", "height", "width"] as const;
 
-/**
- * Mean and summed squared distance from it, per image and group of channels: what a node that holds
- * only some frames can tell about them.
- *
- * @param x  `[images, channels, height, width]`, float32
- * @returns  mean and M2, both `[images, groups]`, float32; the caller disposes them
- */
-function frameMoments(x: tf.Tensor, groups: number): { mean: tf.Tensor; m2: tf.Tensor } {
+/** Sizes of a norm: `clips` of `frames` images; `count` values make up one group of one frame. */
+interface NormSizes {
+  readonly clips: number;
+  readonly frames: number;
+  readonly channels: number;
+  readonly cells: number;
+  readonly groups: number;
+  readonly count: number;
+}
+
+function sizesOf(x: tf.Tensor, options: { groups: number; frames: number }): NormSizes {
   const { images, channels, height, width } = axesOf("x", x, mapAxes);
-  const result = runOperator(frameMomentsKernel, { x }, { groups }, () => {
-    const grouped = tf.reshape(x, [images, groups, (channels / groups) * height * width]);
-    const mean = tf.mean(grouped, 2, true);
-    const centered = tf.sub(grouped, mean);
-    const m2 = tf.sum(tf.mul(centered, centered), 2);
-    return [tf.reshape(mean, [images, groups]), m2];
-  });
-  const [mean, m2] = Array.isArray(result) ? result : [];
-  if (mean === undefined || m2 === undefined) throw new TypeError("frameMoments: two outputs");
-  return { mean, m2 };
+  const { groups, frames } = options;
+  if (channels % groups !== 0 || images % frames !== 0) {
+    throw new ShapeError(
+      `x: expected channels in ${groups} groups and images in clips of ${frames} frames, ` +
+        `got [${x.shape}]`,
+    );
+  }
+  const cells = height * width;
+  const count = (channels / groups) * cells;
+  return { clips: images / frames, frames, channels, cells, groups, count };
 }
 
-tf.registerGradient({
-  kernelName: frameMomentsKernel,
-  inputsToSave: ["x"],
-  outputsToSave: [true, false],
-  gradFunc: (dys, saved, attributes) => {
-    const [x, mean] = saved;
-    const [dMean, dM2] = Array.isArray(dys) ? dys : [];
-    if (x === undefined || mean === undefined || dMean === undefined || dM2 === undefined) {
-      throw new TypeError("frameMoments: expected two outputs and what was saved");
-    }
-    const { images, channels, height, width } = axesOf("x", x, mapAxes);
-    const groups = Number(attributes["groups"]);
-    const perGroup = (channels / groups) * height * width;
-    return {
-      // dx = dMean / n + 2 dM2 (x - mean), written as one scale and shift of x per channel
-      x: () => {
-        const scale = tf.mul(dM2, 2);
-        const shift = tf.sub(tf.div(dMean, perGroup), tf.mul(scale, mean));
-        const spread = (t: tf.Tensor): tf.Tensor => channelsOfGroups(t, { images, channels });
-        return scaleShift(x, spread(scale), spread(shift));
-      },
-    };
-  },
-});
-
-/** Repeats a value per group for each of the group's channels: `[images, groups]` to `[images, channels]`. */
-function channelsOfGroups(
-  perGroup: tf.Tensor,
-  size: { readonly images: number; readonly channels: number },
-): tf.Tensor {
-  const groups = perGroup.shape[1] ?? 1;
-  const each = size.channels / groups;
-  const spread = tf.mul(tf.reshape(perGroup, [-1, groups, 1]), tf.ones([1, 1, each]));
-  return tf.reshape(spread, [-1, size.channels]);
+/** Repeats a value per group for each of its channels: `[clips, groups]` to `[clips, 1, channels, 1]`. */
+function spread(perGroup: tf.Tensor, { clips, groups, channels }: NormSizes): tf.Tensor {
+  const column = tf.reshape(perGroup, [clips, groups, 1]);
+  const repeated = tf.mul(column, tf.ones([1, 1, channels / groups]));
+  return tf.reshape(repeated, [clips, 1, channels, 1]);
 }
 
-/**
- * One multiplication and one addition per channel of each image.
- *
- * @param x      `[images, channels, height, width]`, float32
- * @param scale  `[images, channels]` or `[1, channels]`, float32
- * @param shift  as `scale`
- * @returns      the shape of `x`
- */
-export function scaleShift(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor): tf.Tensor {
-  return runUnaryOperator(scaleShiftKernel, { x, scale, shift }, {}, () => {
-    const spread = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [...t.shape, 1, 1]);
-    return tf.add(tf.mul(x, spread(scale)), spread(shift));
-  });
+/** The plain meaning of `groupNorm`: y, and mean and 1/std of each clip and group. */
+function plainGroupNorm(
+  x: tf.Tensor,
+  layer: { readonly gain: tf.Tensor; readonly bias: tf.Tensor },
+  options: { readonly groups: number; readonly eps: number; readonly frames: number },
+): [tf.Tensor, tf.Tensor, tf.Tensor] {
+  const sizes = sizesOf(x, options);
+  const { clips, frames, groups, count, channels, cells } = sizes;
+  const grouped = tf.reshape(x, [clips, frames, groups, count]);
+  const frameMean = tf.mean(grouped, 3, true);
+  const centered = tf.sub(grouped, frameMean);
+  const frameM2 = tf.sum(tf.mul(centered, centered), 3, true);
+  const mean = tf.mean(frameMean, 1, true);
+  const offset = tf.sub(frameMean, mean);
+  const m2 = tf.sum(tf.add(frameM2, tf.mul(tf.mul(offset, offset), count)), 1, true);
+  const inverseStd = tf.rsqrt(tf.add(tf.div(m2, count * frames), options.eps));
+  const perClip = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [clips, groups]);
+  const perChannel = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [1, 1, channels, 1]);
+  const scale = tf.mul(spread(perClip(inverseStd), sizes), perChannel(layer.gain));
+  const shift = tf.sub(perChannel(layer.bias), tf.mul(spread(perClip(mean), sizes), scale));
+  const byClip = tf.reshape(x, [clips, frames, channels, cells]);
+  const y = tf.reshape(tf.add(tf.mul(byClip, scale), shift), x.shape);
+  return [y, perClip(mean), perClip(inverseStd)];
 }
-
-tf.registerGradient({
-  kernelName: scaleShiftKernel,
-  inputsToSave: ["x", "scale"],
-  gradFunc: (dy, saved) => {
-    const [x, scale] = saved;
-    if (Array.isArray(dy) || x === undefined || scale === undefined) {
-      throw new TypeError("scaleShift: expected one output and its saved inputs");
-    }
-    const overImages = (t: tf.Tensor): tf.Tensor =>
-      scale.shape[0] === 1 && t.shape[0] !== 1 ? tf.sum(t, 0, true) : t;
-    return {
-      x: () => tf.mul(dy, tf.reshape(scale, [...scale.shape, 1, 1])),
-      scale: () => overImages(tf.sum(tf.mul(dy, x), [2, 3])),
-      shift: () => overImages(tf.sum(dy, [2, 3])),
-    };
-  },
-});
 
 /**
  * Normalises groups of channels, over one image or over all frames of a clip.
@@ -112,43 +77,69 @@ tf.registerGradient({
  * @returns        the shape of `x`; the caller disposes it
  * @throws ShapeError  if channels do not divide into groups, or images into clips
  * @source Wu & He 2018, arXiv:1803.08494; over frames as `ResnetBlock3D` of the authors' code does;
- *         combination: Chan et al. 1983
+ *         combination: Chan et al. 1983, "Algorithms for computing the sample variance"
  */
 export function groupNorm(
   x: tf.Tensor,
   layer: { readonly gain: tf.Tensor; readonly bias: tf.Tensor },
   options: { readonly groups: number; readonly eps: number; readonly frames: number },
 ): tf.Tensor {
-  const { images, channels, height, width } = axesOf("x", x, mapAxes);
-  const { groups, eps, frames } = options;
-  if (channels % groups !== 0 || images % frames !== 0) {
-    throw new ShapeError(
-      `x: expected channels in ${groups} groups and images in clips of ${frames} frames, ` +
-        `got [${x.shape}]`,
-    );
-  }
+  const { channels } = sizesOf(x, options);
   assertShape("gain", layer.gain, [channels]);
   assertShape("bias", layer.bias, [channels]);
-  const clips = images / frames;
-  const n = (channels / groups) * height * width;
-  const perFrame = frameMoments(x, groups);
-  const mean = tf.reshape(perFrame.mean, [clips, frames, groups]);
-  const m2 = tf.reshape(perFrame.m2, [clips, frames, groups]);
-  const clipMean = tf.mean(mean, 1, true);
-  const offset = tf.sub(mean, clipMean);
-  const clipM2 = tf.sum(tf.add(m2, tf.mul(tf.mul(offset, offset), n)), 1);
-  const inverseStd = tf.rsqrt(tf.add(tf.div(clipM2, n * frames), eps));
-  const spread = (t: tf.Tensor): tf.Tensor => channelsOfGroups(t, { images: clips, channels });
-  const scale = tf.mul(spread(inverseStd), layer.gain);
-  const centre = spread(tf.reshape(clipMean, [clips, groups]));
-  const shift = tf.sub(layer.bias, tf.mul(centre, scale));
-  if (clips === 1 || frames === 1) return scaleShift(x, scale, shift);
-  return scaleShift(x, perImage(scale, frames), perImage(shift, frames));
+  const result = runOperator(groupNormKernel, { x, ...layer }, options, () => {
+    const [y] = plainGroupNorm(x, layer, options);
+    return y;
+  });
+  const [y] = Array.isArray(result) ? result : [result];
+  if (y === undefined) throw new ShapeError("groupNorm: expected an output");
+  return y;
 }
 
-/** Repeats a clip's row for each of its frames: `[clips, channels]` to `[clips * frames, channels]`. */
-function perImage(perClip: tf.Tensor, frames: number): tf.Tensor {
-  const channels = perClip.shape[1] ?? 1;
-  const repeated = tf.mul(tf.reshape(perClip, [-1, 1, channels]), tf.ones([1, frames, 1]));
-  return tf.reshape(repeated, [-1, channels]);
-}
+/**
+ * The gradient in closed form, one multiplication of dy and one of x per cell:
+ * dx = dy scale + x a + b, with r = 1/std, P = sum(gain dy x) and Q = sum(gain dy) per group of a clip,
+ * a = -r^3 (P - mean Q) / n, b = -(r Q / n + a mean).
+ */
+tf.registerGradient({
+  kernelName: groupNormKernel,
+  inputsToSave: ["x", "gain"],
+  outputsToSave: [false, true, true],
+  gradFunc: (dys, saved, attributes) => {
+    const [x, gain, mean, inverseStd] = saved;
+    const [dy] = Array.isArray(dys) ? dys : [];
+    if (!dy || !x || !gain || !mean || !inverseStd) {
+      throw new TypeError("groupNorm: expected three outputs and what was saved");
+    }
+    const options = { groups: Number(attributes.groups), frames: Number(attributes.frames) };
+    const sizes = sizesOf(x, options);
+    const { clips, frames, channels, cells, groups, count } = sizes;
+    const byClip = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [clips, frames, channels, cells]);
+    const perGroup = [clips, groups, channels / groups];
+    const channelSums = (t: tf.Tensor): tf.Tensor => tf.sum(t, [1, 3]);
+    const sumDy = channelSums(byClip(dy));
+    const sumDyX = channelSums(tf.mul(byClip(dy), byClip(x)));
+    return {
+      x: () => {
+        const groupSums = (t: tf.Tensor): tf.Tensor =>
+          tf.sum(tf.reshape(tf.mul(t, gain), perGroup), 2);
+        const q = groupSums(sumDy);
+        const cube = tf.mul(tf.mul(inverseStd, inverseStd), inverseStd);
+        const alongX = tf.sub(groupSums(sumDyX), tf.mul(mean, q));
+        const a = tf.mul(tf.mul(cube, alongX), -1 / (count * frames));
+        const rest = tf.mul(tf.mul(inverseStd, q), -1 / (count * frames));
+        const b = tf.sub(rest, tf.mul(a, mean));
+        const scale = tf.mul(spread(inverseStd, sizes), tf.reshape(gain, [1, 1, channels, 1]));
+        const ofX = tf.add(tf.mul(byClip(x), spread(a, sizes)), spread(b, sizes));
+        return tf.reshape(tf.add(tf.mul(byClip(dy), scale), ofX), x.shape);
+      },
+      gain: () => {
+        const perChannel = (t: tf.Tensor): tf.Tensor =>
+          tf.reshape(spread(t, sizes), [clips, channels]);
+        const centered = tf.sub(sumDyX, tf.mul(perChannel(mean), sumDy));
+        return tf.sum(tf.mul(centered, perChannel(inverseStd)), 0);
+      },
+      bias: () => tf.sum(sumDy, 0),
+    };
+  },
+});

@@ -49,7 +49,7 @@ tf.registerGradient({
       throw new TypeError("layerNorm: expected one output and its saved inputs");
     }
     const leading = x.shape.slice(0, -1).map((_, axis) => axis);
-    const eps = Number(attributes["eps"]);
+    const eps = Number(attributes.eps);
     return {
       // With xhat the standardized x and g = dy gain: dx = (g - mean(g) - xhat mean(g xhat)) / std
       x: () => {

@@ -41,7 +41,7 @@ export class WorkerTuner {
     const before = this.#sums;
     this.#sums = mergedDrawSums([...before, { firstDraw: drawIndex, drawCount: 1, sum }]);
     this.#collect([...before.map((other) => other.sum), sum]);
-    return outputs["loss"]?.data[0] ?? Number.NaN;
+    return outputs.loss?.data[0] ?? Number.NaN;
   }
 
   applyStep({ drawCount, step, settings, gradientNormMax }: TunerStep): number {

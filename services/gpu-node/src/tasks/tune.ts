@@ -115,7 +115,8 @@ async function steps(model: Model, tuning: Tuning, control: TaskControl): Promis
   while (journal.step < settings.steps) {
     const { loss, norm } = await step(model, { ...tuning, journal }, control).catch(
       async (thrown: unknown) => {
-        if (thrown instanceof RetakeError && thrown.reason === "stopped") await keep();
+        const isStop = thrown instanceof RetakeError && thrown.reason === "stopped";
+        if (isStop && journal.attempts > 0) await keep();
         throw thrown;
       },
     );
