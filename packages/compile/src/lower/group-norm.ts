@@ -33,7 +33,6 @@ const clipMoments: Lower = (node, to) => {
   const [frameMean, frameM2, gain, bias] = [0, 1, 2, 3].map((at) => to.name(inputOf(node, at)));
   const [clips = 1, frames = 1, groups = 1] = to.shape(inputOf(node, 0));
   const count = Number(node.attributes.count);
-  const [channels = 1] = to.shape(inputOf(node, 2));
   const axes = to.ints([1]);
   let m2 = to.emit("ReduceSum", [frameM2 ?? "", axes], { keepdims: 0 });
   to.emit("ReduceMean", [frameMean ?? "", axes], { keepdims: 0 }, to.name(mean));
@@ -48,12 +47,10 @@ const clipMoments: Lower = (node, to) => {
   const std = to.emit("Sqrt", [to.emit("Add", [variance, eps])]);
   to.emit("Reciprocal", [std], {}, to.name(inverseStd));
   const column = to.ints([clips, groups, 1]);
-  const table = to.ints([1, groups, channels / groups]);
-  const layer = (name: string | undefined): string => to.emit("Reshape", [name ?? "", table]);
   const perGroup = (id: number): string => to.emit("Reshape", [to.name(id), column]);
-  const scaled = to.emit("Mul", [perGroup(inverseStd), layer(gain)]);
-  const shifted = to.emit("Sub", [layer(bias), to.emit("Mul", [perGroup(mean), scaled])]);
-  const perChannel = to.ints([clips, 1, channels, 1]);
+  const scaled = to.emit("Mul", [perGroup(inverseStd), gain ?? ""]);
+  const shifted = to.emit("Sub", [bias ?? "", to.emit("Mul", [perGroup(mean), scaled])]);
+  const perChannel = to.ints(to.shape(scale));
   to.emit("Reshape", [scaled, perChannel], {}, to.name(scale));
   to.emit("Reshape", [shifted, perChannel], {}, to.name(shift));
 };

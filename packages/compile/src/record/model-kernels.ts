@@ -10,7 +10,7 @@ import {
 } from "@retake/model";
 import type { GraphValue } from "../graph.js";
 import { type KernelCall, recordKernel } from "./kernels.js";
-import { reshape } from "./simplify.js";
+import { beforeReshape, reshape, unary } from "./simplify.js";
 
 const padNames = ["top", "left", "bottom", "right"] as const;
 
@@ -45,18 +45,20 @@ function recordGroupNorm({ backend, input, number }: KernelCall): GraphValue[] {
   const clips = images / frames;
   const perFrame = { shape: [clips, frames, groups] };
   const moments = builder.nodes("FrameMoments", [x], [perFrame, perFrame], { groups });
-  const perChannel = { shape: [clips, 1, channels, 1] };
+  const one = clips === 1 || frames === 1;
+  const perChannel = { shape: one ? [clips, channels, 1, 1] : [clips, 1, channels, 1] };
   const perGroup = { shape: [clips, groups] };
+  const table = [1, groups, channels / groups];
   const combined = builder.nodes(
     "ClipMoments",
-    [...moments, reshape(builder, gain, [channels]), reshape(builder, bias, [channels])],
+    [...moments, reshape(builder, gain, table), reshape(builder, bias, table)],
     [perChannel, perChannel, perGroup, perGroup],
     { eps: number("eps"), count: (channels / groups) * height * width },
   );
   const [scale, shift, mean, inverseStd] = combined;
   if (!scale || !shift || !mean || !inverseStd) throw new Error("ClipMoments: four outputs");
-  const byClip = reshape(builder, x, [clips, frames, channels, height * width]);
-  const y = builder.node("ScaleShift", [byClip, scale, shift], { shape: byClip.shape });
+  const maps = one ? x : reshape(builder, x, [clips, frames, channels, height * width]);
+  const y = builder.node("ScaleShift", [maps, scale, shift], { shape: maps.shape });
   return [reshape(builder, y, x.shape), mean, inverseStd];
 }
 
@@ -70,10 +72,14 @@ export function registerModelKernels(): void {
   });
   recordKernel(convolutionKernel, recordConvolution);
   recordKernel(convolutionInputGradientKernel, recordConvolutionInputGradient);
-  recordKernel(layerNormKernel, ({ backend, input, number }) => {
+  recordKernel(layerNormKernel, ({ backend: { builder }, input, number }) => {
     const x = input("x");
-    const inputs = [x, input("gain"), input("bias")];
-    return backend.builder.node("LayerNorm", inputs, { shape: x.shape }, { eps: number("eps") });
+    const source = beforeReshape(builder, x);
+    const rows = source.shape.at(-1) === x.shape.at(-1) ? source : x;
+    const inputs = [rows, input("gain"), input("bias")];
+    const attributes = { eps: number("eps") };
+    const y = builder.node("LayerNorm", inputs, { shape: rows.shape }, attributes);
+    return reshape(builder, y, x.shape);
   });
   recordKernel(groupNormKernel, recordGroupNorm);
   recordKernel(attentionKernel, ({ backend, input, number }) => {
@@ -82,12 +88,8 @@ export function registerModelKernels(): void {
     const attributes = { heads: number("heads") };
     return backend.builder.node("Attention", inputs, { shape: query.shape }, attributes);
   });
-  recordKernel(siluKernel, ({ backend, input, number }) => {
-    const x = input("x");
-    return backend.builder.node("Silu", [x], { shape: x.shape }, { scale: number("scale") });
-  });
-  recordKernel(geluKernel, ({ backend, input }) => {
-    const x = input("x");
-    return backend.builder.node("Gelu", [x], { shape: x.shape });
-  });
+  recordKernel(siluKernel, ({ backend, input, number }) =>
+    unary(backend.builder, "Silu", input("x"), { scale: number("scale") }),
+  );
+  recordKernel(geluKernel, ({ backend, input }) => unary(backend.builder, "Gelu", input("x")));
 }

@@ -1,5 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
-import { elementCount, type GraphNode, type GraphValue, graphValue, sameShape } from "../graph.js";
+import {
+  type Attributes,
+  elementCount,
+  type GraphNode,
+  type GraphValue,
+  graphValue,
+  sameShape,
+} from "../graph.js";
 import type { GraphBuilder } from "./graph-builder.js";
 
 /** The node that computes a value, if it is of the given operation. */
@@ -23,12 +30,44 @@ const unaryFunctions: Readonly<Record<string, (x: number) => number>> = {
   Reciprocal: (x) => 1 / x,
 };
 
-/** An elementwise function; of a constant fill it is a fill again. */
-export function unary(builder: GraphBuilder, operation: string, x: GraphValue): GraphValue {
+/** An elementwise function; of a constant fill it is a fill again, of a reshape it goes before. */
+export function unary(
+  builder: GraphBuilder,
+  operation: string,
+  x: GraphValue,
+  attributes: Attributes = {},
+): GraphValue {
   const number = fillOf(x);
   const known = unaryFunctions[operation];
   if (number !== undefined && known !== undefined) return builder.fill(known(number), x.shape);
-  return builder.node(operation, [x], { shape: x.shape });
+  const source = beforeReshape(builder, x);
+  const y = builder.node(operation, [source], { shape: source.shape }, attributes);
+  return reshape(builder, y, x.shape);
+}
+
+/** The value that a reshape shows; the value itself if it is none. */
+export function beforeReshape(builder: GraphBuilder, x: GraphValue): GraphValue {
+  const node = producer(x, "Reshape");
+  return node === undefined ? x : inputOf(builder, node);
+}
+
+/**
+ * Two operands of one shape, as they were before one of them was reshaped: so that between two
+ * products nothing is reshaped there and back.
+ */
+function unshaped(
+  builder: GraphBuilder,
+  operands: readonly [GraphValue, GraphValue],
+): readonly [GraphValue, GraphValue] {
+  const [a, b] = operands;
+  if (!sameShape(a.shape, b.shape)) return operands;
+  const sources = operands.map((operand) => beforeReshape(builder, operand));
+  const changed = sources.filter((source, i) => source !== operands[i]);
+  const [shape] = changed.map((source) => source.shape);
+  if (shape === undefined || changed.some((source) => !sameShape(source.shape, shape))) {
+    return operands;
+  }
+  return [reshape(builder, a, shape), reshape(builder, b, shape)];
 }
 
 const binaryFunctions: Readonly<Record<string, (a: number, b: number) => number>> = {
@@ -73,7 +112,30 @@ export function binary(
     return sameShape(joint, shape) ? before : value;
   };
   const inputs = [narrow(a, b), narrow(b, a)].map((value) => asScalar(builder, value));
-  return builder.node(operation, inputs, { shape });
+  return elementwise(builder, operation, inputs, shape);
+}
+
+/** Records a function of two operands, before the reshapes that both have behind them. */
+function elementwise(
+  builder: GraphBuilder,
+  operation: string,
+  inputs: readonly GraphValue[],
+  shape: readonly number[],
+): GraphValue {
+  const [a, b] = inputs;
+  if (a === undefined || b === undefined) throw new Error(`${operation}: two operands`);
+  const scalars = inputs.filter((value) => value.shape.length === 0);
+  const [full] = inputs.filter((value) => value.shape.length > 0);
+  if (full !== undefined && scalars.length === 1) {
+    const source = beforeReshape(builder, full);
+    const operands = inputs.map((value) => (value === full ? source : value));
+    const y = builder.node(operation, operands, { shape: source.shape });
+    return reshape(builder, y, shape);
+  }
+  const operands = unshaped(builder, [a, b]);
+  const isSame = sameShape(operands[0].shape, operands[1].shape);
+  const y = builder.node(operation, operands, { shape: isSame ? operands[0].shape : shape });
+  return reshape(builder, y, shape);
 }
 
 /** A fill needs one element only where it is broadcast. */

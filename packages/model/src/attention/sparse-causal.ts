@@ -34,39 +34,51 @@ export function sparseCausalAttention(
   if (images % frames !== 0) {
     throw new ShapeError(`query: expected clips of ${frames} frames, got ${images} images`);
   }
-  if (frames === 1) return attention(projections.query, projections, heads);
   const clips = images / frames;
-  const byClip = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [clips, frames, tokens, channels]);
-  const early = 2;
-  const late = frames - early;
-  const query = splitInto(byClip(projections.query), late > 0 ? [early, late] : [early], 1);
-  const key = contexts(byClip(projections.key), late);
-  const value = contexts(byClip(projections.value), late);
-  const attend = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor => {
-    const batch = (q.shape[0] ?? 1) * (q === query[0] ? 1 : late);
-    const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [batch, -1, channels]);
-    return attention(flat(q), { key: flat(k), value: flat(v) }, heads);
-  };
-  const outputs = query.map((part, i) => {
-    const k = key[i];
-    const v = value[i];
-    if (k === undefined || v === undefined) throw new ShapeError("sparseCausalAttention: context");
-    return tf.reshape(attend(part, k, v), part.shape);
+  const perClip = [projections.query, projections.key, projections.value].map((x) =>
+    splitInto(
+      x,
+      Array.from({ length: clips }, () => frames),
+      0,
+    ),
+  );
+  const outputs = Array.from({ length: clips }, (_, clip) => {
+    const [query, key, value] = perClip.map((parts) => parts[clip]);
+    if (!query || !key || !value) throw new ShapeError("sparseCausalAttention: a clip is missing");
+    return clipAttention({ query, key, value }, heads);
   });
-  return tf.reshape(tf.concat(outputs, 1), [images, tokens, channels]);
+  return tf.reshape(tf.concat(outputs, 0), [images, tokens, channels]);
+}
+
+/** How many frames see the first frame only. */
+const earlyFrames = 2;
+
+/** Sparse-causal attention within one clip: projections are `[frames, tokens, channels]`. */
+function clipAttention(projections: Projections, heads: number): tf.Tensor {
+  const [frames = 1, tokens = 1, channels = 1] = projections.query.shape;
+  const early = Math.min(frames, earlyFrames);
+  const late = frames - early;
+  const sizes = late > 0 ? [early, late] : [early];
+  const [earlyQuery, lateQuery] = splitInto(projections.query, sizes, 0);
+  if (earlyQuery === undefined) throw new ShapeError("clipAttention: expected a frame");
+  const [key, keys] = contexts(projections.key, late);
+  const [value, values] = contexts(projections.value, late);
+  const asOne = tf.reshape(earlyQuery, [1, early * tokens, channels]);
+  const first = tf.reshape(attention(asOne, { key, value }, heads), earlyQuery.shape);
+  if (lateQuery === undefined || keys === undefined || values === undefined) return first;
+  return tf.concat([first, attention(lateQuery, { key: keys, value: values }, heads)], 0);
 }
 
 /**
- * What early and late frames look at: `[clips, 1, tokens, channels]` for frames 0 and 1, and
- * `[clips, late, 2 * tokens, channels]` for the others.
+ * What early and late frames look at: `[1, tokens, channels]`, the first frame, for the early ones;
+ * `[late, 2 * tokens, channels]`, the first and the one before, for the late ones.
  */
-function contexts(x: tf.Tensor, late: number): tf.Tensor[] {
-  const [, , tokens, channels] = x.shape;
-  if (late === 0) return [tf.slice(x, [0, 0, 0, 0], [-1, 1, -1, -1])];
-  const [first, before] = splitInto(x, [1, late, 1], 1);
-  if (first === undefined || before === undefined) throw new ShapeError("contexts: three parts");
-  const repeated = tf.mul(first, tf.ones([1, late, 1, 1]));
-  return [first, tf.concat([repeated, before], 2)].map((part) =>
-    tf.reshape(part, [x.shape[0] ?? 1, part.shape[1] ?? 1, -1, channels ?? tokens ?? 1]),
-  );
+function contexts(x: tf.Tensor, late: number): readonly [tf.Tensor, tf.Tensor?] {
+  const frames = x.shape[0] ?? 1;
+  const sizes = late > 0 ? [1, late, 1] : [1, frames - 1].filter((size) => size > 0);
+  const [first, before] = splitInto(x, sizes, 0);
+  if (first === undefined) throw new ShapeError("contexts: expected a frame");
+  if (late === 0 || before === undefined) return [first];
+  const repeated = tf.mul(first, tf.ones([late, 1, 1]));
+  return [first, tf.concat([repeated, before], 1)];
 }

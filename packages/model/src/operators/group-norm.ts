@@ -31,11 +31,27 @@ function sizesOf(x: tf.Tensor, options: { groups: number; frames: number }): Nor
   return { clips: images / frames, frames, channels, cells, groups, count };
 }
 
-/** Repeats a value per group for each of its channels: `[clips, groups]` to `[clips, 1, channels, 1]`. */
+/** Axes of the maps as they meet one number per channel of a clip. */
+interface Meeting {
+  readonly maps: readonly number[];
+  /** The axes of `maps` that a clip's channel spans. */
+  readonly spanned: readonly number[];
+  readonly perChannel: readonly number[];
+}
+
+/** One clip, and clips of one frame, need no axis of their own: their maps stay as they are. */
+function meeting({ clips, frames, channels, cells }: NormSizes, x: tf.Tensor): Meeting {
+  if (clips === 1) return { maps: x.shape, spanned: [0, 2, 3], perChannel: [1, channels, 1, 1] };
+  if (frames === 1) return { maps: x.shape, spanned: [2, 3], perChannel: [clips, channels, 1, 1] };
+  const maps = [clips, frames, channels, cells];
+  return { maps, spanned: [1, 3], perChannel: [clips, 1, channels, 1] };
+}
+
+/** Repeats a value per group for each of its channels: `[clips, groups]` to `[clips, channels]`. */
 function spread(perGroup: tf.Tensor, { clips, groups, channels }: NormSizes): tf.Tensor {
   const column = tf.reshape(perGroup, [clips, groups, 1]);
   const repeated = tf.mul(column, tf.ones([1, 1, channels / groups]));
-  return tf.reshape(repeated, [clips, 1, channels, 1]);
+  return tf.reshape(repeated, [clips, channels]);
 }
 
 /** The plain meaning of `groupNorm`: y, and mean and 1/std of each clip and group. */
@@ -45,7 +61,7 @@ function plainGroupNorm(
   options: { readonly groups: number; readonly eps: number; readonly frames: number },
 ): [tf.Tensor, tf.Tensor, tf.Tensor] {
   const sizes = sizesOf(x, options);
-  const { clips, frames, groups, count, channels, cells } = sizes;
+  const { clips, frames, groups, count } = sizes;
   const grouped = tf.reshape(x, [clips, frames, groups, count]);
   const frameMean = tf.mean(grouped, 3, true);
   const centered = tf.sub(grouped, frameMean);
@@ -55,11 +71,11 @@ function plainGroupNorm(
   const m2 = tf.sum(tf.add(frameM2, tf.mul(tf.mul(offset, offset), count)), 1, true);
   const inverseStd = tf.rsqrt(tf.add(tf.div(m2, count * frames), options.eps));
   const perClip = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [clips, groups]);
-  const perChannel = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [1, 1, channels, 1]);
-  const scale = tf.mul(spread(perClip(inverseStd), sizes), perChannel(layer.gain));
-  const shift = tf.sub(perChannel(layer.bias), tf.mul(spread(perClip(mean), sizes), scale));
-  const byClip = tf.reshape(x, [clips, frames, channels, cells]);
-  const y = tf.reshape(tf.add(tf.mul(byClip, scale), shift), x.shape);
+  const { maps, perChannel } = meeting(sizes, x);
+  const scale = tf.mul(spread(perClip(inverseStd), sizes), layer.gain);
+  const shift = tf.sub(layer.bias, tf.mul(spread(perClip(mean), sizes), scale));
+  const scaled = tf.mul(tf.reshape(x, [...maps]), tf.reshape(scale, [...perChannel]));
+  const y = tf.reshape(tf.add(scaled, tf.reshape(shift, [...perChannel])), x.shape);
   return [y, perClip(mean), perClip(inverseStd)];
 }
 
@@ -113,25 +129,27 @@ tf.registerGradient({
     }
     const options = { groups: Number(attributes.groups), frames: Number(attributes.frames) };
     const sizes = sizesOf(x, options);
-    const { clips, frames, channels, cells, groups, count } = sizes;
-    const byClip = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [clips, frames, channels, cells]);
-    const perGroup = [clips, groups, channels / groups];
-    const channelSums = (t: tf.Tensor): tf.Tensor => tf.sum(t, [1, 3]);
-    const sumDy = channelSums(byClip(dy));
-    const sumDyX = channelSums(tf.mul(byClip(dy), byClip(x)));
+    const { clips, frames, channels, groups, count } = sizes;
+    const { maps, spanned, perChannel } = meeting(sizes, x);
+    const asMaps = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [...maps]);
+    const channelSums = (t: tf.Tensor): tf.Tensor =>
+      tf.reshape(tf.sum(t, [...spanned]), [clips, channels]);
+    const sumDy = channelSums(asMaps(dy));
+    const sumDyX = channelSums(tf.mul(asMaps(dy), asMaps(x)));
     return {
       x: () => {
         const groupSums = (t: tf.Tensor): tf.Tensor =>
-          tf.sum(tf.reshape(tf.mul(t, gain), perGroup), 2);
+          tf.sum(tf.reshape(tf.mul(t, gain), [clips, groups, channels / groups]), 2);
         const q = groupSums(sumDy);
         const cube = tf.mul(tf.mul(inverseStd, inverseStd), inverseStd);
         const alongX = tf.sub(groupSums(sumDyX), tf.mul(mean, q));
         const a = tf.mul(tf.mul(cube, alongX), -1 / (count * frames));
         const rest = tf.mul(tf.mul(inverseStd, q), -1 / (count * frames));
         const b = tf.sub(rest, tf.mul(a, mean));
-        const scale = tf.mul(spread(inverseStd, sizes), tf.reshape(gain, [1, 1, channels, 1]));
-        const ofX = tf.add(tf.mul(byClip(x), spread(a, sizes)), spread(b, sizes));
-        return tf.reshape(tf.add(tf.mul(byClip(dy), scale), ofX), x.shape);
+        const perMap = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [...perChannel]);
+        const scale = perMap(tf.mul(spread(inverseStd, sizes), gain));
+        const ofX = tf.add(tf.mul(asMaps(x), perMap(spread(a, sizes))), perMap(spread(b, sizes)));
+        return tf.reshape(tf.add(tf.mul(asMaps(dy), scale), ofX), x.shape);
       },
       gain: () => {
         const perChannel = (t: tf.Tensor): tf.Tensor =>
