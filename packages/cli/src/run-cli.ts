@@ -23,12 +23,12 @@ export async function runCli(args: readonly string[], environment: Environment):
 }
 
 function errorOf(thrown: unknown): RetakeError {
-  if (!(thrown instanceof CommanderError)) return fromUnknown(thrown, "retake");
+  if (!(thrown instanceof CommanderError)) return fromUnknown(thrown, "a fault in Retake");
   if (thrown.code === "commander.help") {
-    const message = "retake: expected a command, got none; see retake --help";
+    const message = "command line: expected a command, got none; see retake --help";
     return new RetakeError(Code.InvalidArgument, "bad-option", message);
   }
-  const message = `retake: ${thrown.message.replace(/^error: /, "")}; see retake --help`;
+  const message = `command line: ${thrown.message.replace(/^error: /, "")}; see retake --help`;
   return new RetakeError(Code.InvalidArgument, "bad-option", message, { cause: thrown });
 }
 

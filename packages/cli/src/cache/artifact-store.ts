@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeAtomically } from "@retake/coordinator";
 import { fromUnknown } from "@retake/errors";
 import { fileDigest, jsonDigest } from "./file-digest.js";
+import { makeFolders } from "./make-folders.js";
 
 /** Grows with every change of what an artifact's key does not name: all older ones are forgotten. */
 const artifactVersion = 1;
@@ -100,7 +101,7 @@ async function keep<Value>(
   value: Value,
 ): Promise<void> {
   const { kind, key } = recipe;
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   await recipe.write(path, value);
   const { bytes, sha256 } = await fileDigest(path);
   const record = `${JSON.stringify({ kind, bytes, sha256, key }, null, 1)}\n`;

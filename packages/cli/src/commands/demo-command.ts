@@ -26,7 +26,7 @@ export function addDemoCommand(program: Command, environment: Environment): void
       const { json, quiet } = options;
       const how = { json: json === true, quiet: quiet === true };
       const result = await runAndTell(job, environment, how);
-      if (json || quiet) return;
+      if (json || quiet || result === undefined) return;
       environment.writeErr(`look at ${join(result.out, "side-by-side.mp4")}\n`);
     });
   addOutputOptions(command);

@@ -6,6 +6,7 @@ import {
   findPrograms,
   fitSize,
   probeVideo,
+  type Size,
   writeAtomically,
 } from "@retake/coordinator";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
@@ -22,28 +23,39 @@ export interface SourceClip {
   readonly hash: string;
   /** Of the video file. */
   readonly fileSha256: string;
-  /** `WxH`, as it was chosen or found. */
-  readonly size: string;
 }
 
 type ClipSession = Pick<Session, "environment" | "reporter" | "store">;
 
 /**
- * Decodes the clip, or takes it from the cache. Without a size, it becomes as large as the pictures
- * that the model was made for, in the shape of the source.
+ * The size that a clip will have: as chosen, else as large as the pictures that the model was made
+ * for, in the shape of the source.
+ *
+ * @throws RetakeError  `frame-size`, and what `probeVideo` throws
  */
+export async function chosenSize(
+  path: string,
+  choice: {
+    readonly size: string | undefined;
+    readonly pictureSide: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<Size> {
+  const { size, pictureSide, signal } = choice;
+  if (size !== undefined) return clipSizeOf(size);
+  return fitSize(await probeVideo(path, { signal }), pictureSide ** 2);
+}
+
+/** Decodes the clip, or takes it from the cache. */
 export async function clipPhase(
   session: ClipSession,
   path: string,
-  choice: { readonly settings: ChosenSettings; readonly pictureSide: number },
+  choice: { readonly settings: ChosenSettings; readonly size: Size },
 ): Promise<SourceClip> {
   const { environment, reporter, store } = session;
   const { signal } = environment;
-  const { settings, pictureSide } = choice;
+  const { settings, size } = choice;
   return reporter.phase("decode", async (phase) => {
-    const source = settings.size === undefined ? await probeVideo(path, { signal }) : undefined;
-    const size =
-      source === undefined ? clipSizeOf(settings.size ?? "") : fitSize(source, pictureSide ** 2);
     const { sha256 } = await fileDigest(path, signal);
     const { frames, stride, fit } = settings;
     const options = { start: clipStartOf(settings.start), stride, frames, fit, ...size };
@@ -58,8 +70,7 @@ export async function clipPhase(
     if (clip.damage !== null) {
       reporter.warn(`${path}: the file is damaged (${clip.damage.split("\n")[0]})`);
     }
-    const shape = `${size.width}x${size.height}`;
-    return { clip, hash: clipHash(clip), fileSha256: sha256, size: shape };
+    return { clip, hash: clipHash(clip), fileSha256: sha256 };
   });
 }
 

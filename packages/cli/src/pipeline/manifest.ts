@@ -4,6 +4,7 @@ import type { DecodedClip } from "@retake/coordinator";
 import { writeAtomically } from "@retake/coordinator";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { type FileDigest, fileDigest } from "../cache/file-digest.js";
+import { assertReadable } from "../errors/missing-file.js";
 import type { PhaseTime } from "../progress/reporter.js";
 import { decodeSettings } from "../settings/chosen-settings.js";
 import type { PartialSettings, Settings } from "../settings/setting-specs.js";
@@ -91,6 +92,7 @@ export interface ManifestToRun {
  * @throws RetakeError  `file-not-found`, `file-malformed`, `bad-option`
  */
 export async function readManifest(path: string): Promise<ManifestToRun> {
+  await assertReadable(path, "a manifest.json");
   const text = await readFile(path, "utf8").catch((thrown: unknown) => {
     throw fromUnknown(thrown, `reading ${path}`);
   });

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Code, RetakeError } from "@retake/errors";
+import { makeFolders } from "../cache/make-folders.js";
 
 export const manifestName = "manifest.json";
 
@@ -35,7 +36,7 @@ export async function createResultFolder(given: string): Promise<ResultFolder> {
   const onExit = (): void => rmSync(workPath, { recursive: true, force: true });
   let made: string | undefined;
   try {
-    made = await mkdir(workPath, { recursive: true });
+    made = await makeFolders(workPath);
   } catch (thrown) {
     throw notWritable(path, thrown);
   }

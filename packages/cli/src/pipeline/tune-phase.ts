@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   type HostTensors,
@@ -10,6 +10,7 @@ import {
 } from "@retake/gpu-node";
 import { artifact } from "../cache/artifact-store.js";
 import { jsonDigest } from "../cache/file-digest.js";
+import { makeFolders } from "../cache/make-folders.js";
 import type { EncodedClip } from "./encode-phase.js";
 import { type EncodedPrompts, encodingOf } from "./prompt-phase.js";
 import { type Session, taskControl } from "./session.js";
@@ -75,7 +76,7 @@ async function tunedDelta(
   const { rate, draws, mode, temporalStart, memory, seed, steps } = settings;
   const settingsHash = jsonDigest(request.key);
   const path = join(store.folder, "snapshots", `${settingsHash}.safetensors`);
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   const result = await tune(
     model,
     {

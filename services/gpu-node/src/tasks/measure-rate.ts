@@ -1,35 +1,49 @@
 import { cost, traceProgram } from "@retake/compile";
-import { createProgram } from "@retake/model";
-import { hostTensor } from "./host-tensors.js";
+import { createProgram, type UNetSpec, unetInputTensors } from "@retake/model";
+import { hostTensor, sizeOf } from "./host-tensors.js";
 import type { Model } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
+import { inputsOfPass } from "./unet-pass.js";
 
-/** Pixels along the side of the picture that is encoded. */
-const side = 64;
+/** Latent cells along the side, and frames, of what is measured. */
+const sideMax = 16;
+const frames = 2;
 /** The first run makes the engine allocate; the fastest of the others counts. */
-const runs = 4;
+const runs = 3;
 
 /**
- * How fast this machine computes: one small picture is encoded a few times. Convolutions are most
- * of the work of an edit, and the VAE is there in every checkpoint.
+ * How fast this machine computes: a few small passes of the U-Net, which is most of the work of an
+ * edit.
  *
- * @param nowMs  a clock
- * @returns      floating-point operations per second
+ * @param options.side   latent cells along the shorter side of the clip that is meant
+ * @param options.nowMs  a clock
+ * @returns              floating-point operations per second
  */
 export async function measureRate(
   model: Model,
-  nowMs: () => number,
-  control: TaskControl = {},
+  options: TaskControl & { readonly side: number; readonly nowMs: () => number },
 ): Promise<number> {
-  const size = { frames: 1, height: side, width: side };
-  const spec = { kind: "vae-encode", config: model.files.vaeConfig, ...size } as const;
+  const { nowMs } = options;
+  const { unetConfig, textConfig } = model.files;
+  const side = Math.max(1, Math.min(sideMax, Math.floor(options.side)));
+  const { promptTokens } = textConfig;
+  const shape = { batch: 1, frames, height: side, width: side, promptTokens };
+  const spec: UNetSpec = { kind: "unet", config: unetConfig, shape };
   const { flops } = cost(traceProgram(createProgram(spec)));
-  const pixels = hostTensor([1, 3, side, side], new Float32Array(3 * side * side));
+  const zeros = (...axes: number[]) => hostTensor(axes, new Float32Array(sizeOf(axes)));
+  const tensors = unetInputTensors(unetConfig).map((tensor) => [
+    tensor.name,
+    zeros(...tensor.shape),
+  ]);
+  const latents = zeros(1, unetConfig.inChannels, frames, side, side);
+  const prompts = [zeros(1, promptTokens, unetConfig.crossAttentionDim)];
+  const fixed = Object.fromEntries(tensors);
+  const each = inputsOfPass(model, { latents, timestep: 500, prompts, tensors: fixed });
   let fastestMs = Number.POSITIVE_INFINITY;
   for (let run = 0; run < runs; run += 1) {
-    throwIfStopped(control, "measuring");
+    throwIfStopped(options, "measuring");
     const beganMs = nowMs();
-    await model.programs.run(spec, { each: { pixels } }, control);
+    await model.programs.run(spec, { fixed, each }, options);
     if (run > 0) fastestMs = Math.min(fastestMs, nowMs() - beganMs);
   }
   return (flops * 1000) / fastestMs;

@@ -1,0 +1,67 @@
+import { type ModelFiles, measureRate } from "@retake/gpu-node";
+import type { Environment } from "../environment.js";
+import { durationText } from "../progress/duration-text.js";
+import { gigabytes } from "./admission.js";
+import { type Plan, type PlannedWork, planOf } from "./plan.js";
+import { withModel } from "./with-model.js";
+
+/** What a job would take on this machine. */
+export interface Prediction extends Plan {
+  readonly seconds: number;
+  /** How fast the machine is, measured now. */
+  readonly flopsPerSecond: number;
+  readonly availableBytes: number;
+}
+
+/** Predicts what a job takes, without doing it: only the machine's rate is measured. */
+export async function dryRun(
+  files: ModelFiles,
+  work: PlannedWork & { readonly plan: Plan | undefined; readonly availableBytes: number },
+  context: { readonly environment: Environment; readonly cacheDir: string },
+): Promise<Prediction> {
+  const { environment, cacheDir } = context;
+  const plan = work.plan ?? planOf(files, work);
+  const { nowMs, signal } = environment;
+  const side = Math.min(work.size.width, work.size.height) / files.latentFactor;
+  const flopsPerSecond = await withModel(files, { ...work.settings, cacheDir }, (model) =>
+    measureRate(model, { side, nowMs, signal }),
+  );
+  const seconds = plan.flops / flopsPerSecond;
+  return { ...plan, seconds, flopsPerSecond, availableBytes: work.availableBytes };
+}
+
+/** A prediction as a page. */
+export function predictionText(prediction: Prediction): string {
+  const { phases, flopsPerSecond, memoryBytes, availableBytes, weightBytes } = prediction;
+  const rows = phases.map(({ phase, pass, count, flops }) => {
+    const time = durationText((flops / flopsPerSecond) * 1000);
+    return [phase, `${count} x ${pass}`, operations(flops), time];
+  });
+  const total = durationText(prediction.seconds * 1000);
+  rows.push(["total", "", operations(prediction.flops), total]);
+  const rate = `${(flopsPerSecond / 1e9).toFixed(1)} GFLOP/s, measured now on two small frames`;
+  const memory = `${gigabytes(memoryBytes)} of ${gigabytes(availableBytes)} free`;
+  return [
+    ...aligned(rows),
+    `rate: ${rate}`,
+    `memory: ${memory}; weights ${gigabytes(weightBytes)}, mapped from their file`,
+  ].join("\n");
+}
+
+function operations(flops: number): string {
+  return flops < 1e12 ? `${(flops / 1e9).toFixed(1)} GFLOP` : `${(flops / 1e12).toFixed(1)} TFLOP`;
+}
+
+/** Rows of a table as lines, each column as wide as its widest cell. */
+export function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
