@@ -5,18 +5,22 @@ const matMul: Lower = (node, to) => {
   const [a, b] = [inputOf(node, 0), inputOf(node, 1)];
   const transA = node.attributes.transposeA === true ? 1 : 0;
   const transB = node.attributes.transposeB === true ? 1 : 0;
+  const factor = Number(node.attributes.factor);
+  const alpha = { float: factor };
   const output = to.name(outputOf(node));
   if (to.shape(a).length === 2 && to.shape(b).length === 2) {
-    to.emit("Gemm", [to.name(a), to.name(b)], { transA, transB }, output);
+    to.emit("Gemm", [to.name(a), to.name(b)], { transA, transB, alpha }, output);
     return;
   }
   if (to.options.target === "cpu") {
-    to.emitContributed("FusedMatMul", [to.name(a), to.name(b)], { transA, transB }, output);
+    const attributes = { transA, transB, alpha };
+    to.emitContributed("FusedMatMul", [to.name(a), to.name(b)], attributes, output);
     return;
   }
   const left = transA === 1 ? swapped(to, a) : to.name(a);
   const right = transB === 1 ? swapped(to, b) : to.name(b);
-  to.emit("MatMul", [left, right], {}, output);
+  const scaled = factor === 1 ? left : to.emit("Mul", [left, to.scalar(factor)]);
+  to.emit("MatMul", [scaled, right], {}, output);
 };
 
 function swapped(to: Lowering, id: number): string {

@@ -104,6 +104,8 @@ export function binary(
   if (operation === "Mul" && (left === 0 || right === 0)) return builder.fill(0, shape);
   if (right !== undefined && right === neutral[operation]?.right) return expand(builder, a, shape);
   if (left !== undefined && left === neutral[operation]?.left) return expand(builder, b, shape);
+  const scaled = operation === "Mul" ? scaledProduct(builder, operands) : undefined;
+  if (scaled !== undefined) return scaled;
   const narrow = (value: GraphValue, other: GraphValue): GraphValue => {
     const node = producer(value, "Expand");
     if (node === undefined) return value;
@@ -113,6 +115,23 @@ export function binary(
   };
   const inputs = [narrow(a, b), narrow(b, a)].map((value) => asScalar(builder, value));
   return elementwise(builder, operation, inputs, shape);
+}
+
+/** A number times a matrix product: the product takes it on. */
+function scaledProduct(
+  builder: GraphBuilder,
+  [a, b]: readonly [GraphValue, GraphValue],
+): GraphValue | undefined {
+  const number = fillOf(a) ?? fillOf(b);
+  const product = fillOf(a) === undefined ? a : b;
+  const source = beforeReshape(builder, product);
+  const node = producer(source, "MatMul");
+  if (number === undefined || node === undefined) return undefined;
+  const inputs = node.inputs.map((id) => graphValue(builder, id));
+  const factor = number * Number(node.attributes.factor);
+  const attributes = { ...node.attributes, factor };
+  const scaled = builder.node("MatMul", inputs, { shape: source.shape }, attributes);
+  return reshape(builder, scaled, product.shape);
 }
 
 /** Records a function of two operands, before the reshapes that both have behind them. */

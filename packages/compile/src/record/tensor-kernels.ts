@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import { elementCount, type GraphValue } from "../graph.js";
+import { elementCount, type GraphValue, graphValue } from "../graph.js";
 import type { GraphBuilder } from "./graph-builder.js";
 import { type KernelCall, recordKernel } from "./kernels.js";
-import { binary, concat, reshape, slice, transpose, unary } from "./simplify.js";
+import { binary, concat, fillOf, producer, reshape, slice, transpose, unary } from "./simplify.js";
 
 const unaryKernels: Readonly<Record<string, string>> = {
   Exp: "Exp",
@@ -45,8 +45,22 @@ function reduction(operation: string, x: GraphValue, call: KernelCall): GraphVal
       );
 }
 
+/** A factor that a product can take on: what is left of the value without it. */
+function withoutFactor(
+  builder: GraphBuilder,
+  x: GraphValue,
+): { readonly value: GraphValue; readonly factor: number } {
+  const node = producer(x, "Mul");
+  const operands = node?.inputs.map((id) => graphValue(builder, id)) ?? [];
+  const factor = operands.map(fillOf).find((number) => number !== undefined);
+  const value = operands.find((operand) => fillOf(operand) === undefined);
+  return value === undefined || factor === undefined ? { value: x, factor: 1 } : { value, factor };
+}
+
 function matMul(builder: GraphBuilder, call: KernelCall): GraphValue {
-  const [a, b] = [call.input("a"), call.input("b")];
+  const [left, right] = [call.input("a"), call.input("b")].map((x) => withoutFactor(builder, x));
+  if (left === undefined || right === undefined) throw new Error("matMul: two operands");
+  const [a, b] = [left.value, right.value];
   const transposeA = call.attributes.transposeA === true;
   const transposeB = call.attributes.transposeB === true;
   const batch = tf.broadcast_util.assertAndGetBroadcastShape(
@@ -59,7 +73,8 @@ function matMul(builder: GraphBuilder, call: KernelCall): GraphValue {
   const flatten = (x: GraphValue): GraphValue => reshape(builder, x, x.shape.slice(-2));
   const operands = flat ? [flatten(a), flatten(b)] : [a, b];
   const shape = flat ? [rows, columns] : [...batch, rows, columns];
-  const product = builder.node("MatMul", operands, { shape }, { transposeA, transposeB });
+  const attributes = { transposeA, transposeB, factor: left.factor * right.factor };
+  const product = builder.node("MatMul", operands, { shape }, attributes);
   return reshape(builder, product, [...batch, rows, columns]);
 }
 

@@ -61,12 +61,6 @@ export function attention(
   });
 }
 
-/** `[batch, heads, tokens, headChannels]` to `[batch * heads, tokens, headChannels]`. */
-function foldHeads(x: tf.Tensor): tf.Tensor {
-  const { batch, heads, tokens, inner } = axesOf("x", x, ["batch", "heads", "tokens", "inner"]);
-  return tf.reshape(x, [batch * heads, tokens, inner]);
-}
-
 /** How many scores the backward pass holds at a time: 4 Mi of them, that is 16 MiB. */
 const scoresMax = 2 ** 22;
 
@@ -77,64 +71,62 @@ function headParts(heads: number, scoresPerHead: number): number[] {
   return heads % most === 0 ? full : [...full, heads % most];
 }
 
-/**
- * The three gradients of some heads, with P = softmax(q k^T) computed again instead of kept:
- * dV = P^T dO, dS = P * (dO V^T - rowsum(dO * O)), dQ = dS K, dK = dS^T Q.
- *
- * @param heads  each `[heads, tokens, headChannels]`; `query` already scaled
- * @source Dao et al. 2022, arXiv:2205.14135, appendix B.4: the scores are not kept
- */
-function headGradients(heads: {
+/** Query, key, value and output of some heads, and the gradient of the output. */
+interface Heads {
+  /** Each `[..., tokens, headChannels]`. */
   readonly query: tf.Tensor;
   readonly key: tf.Tensor;
   readonly value: tf.Tensor;
   readonly output: tf.Tensor;
   readonly dOutput: tf.Tensor;
-}): { readonly query: tf.Tensor; readonly key: tf.Tensor; readonly value: tf.Tensor } {
+}
+
+interface HeadGradients {
+  readonly query: tf.Tensor;
+  readonly key: tf.Tensor;
+  readonly value: tf.Tensor;
+}
+
+/**
+ * The three gradients of some heads, with P = softmax(scale q k^T) computed again instead of kept:
+ * dV = P^T dO, dS = P * (dO V^T - rowsum(dO * O)), dQ = scale dS K, dK = scale dS^T Q.
+ *
+ * @source Dao et al. 2022, arXiv:2205.14135, appendix B.4: the scores are not kept
+ */
+function headGradients(heads: Heads): HeadGradients {
   const { query, key, value, output, dOutput } = heads;
-  const probabilities = tf.softmax(tf.matMul(query, key, false, true));
+  const scale = 1 / Math.sqrt(query.shape.at(-1) ?? 1);
+  const scaled = tf.mul(query, scale);
+  const probabilities = tf.softmax(tf.matMul(scaled, key, false, true));
   const dProbabilities = tf.matMul(dOutput, value, false, true);
   const alongOutput = tf.sum(tf.mul(dOutput, output), -1, true);
   const dScores = tf.mul(probabilities, tf.sub(dProbabilities, alongOutput));
   return {
-    query: tf.matMul(dScores, key),
-    key: tf.matMul(dScores, query, true, false),
+    query: tf.mul(tf.matMul(dScores, key), scale),
+    key: tf.mul(tf.matMul(dScores, query, true, false), scale),
     value: tf.matMul(probabilities, dOutput, true, false),
   };
 }
 
-/** The gradients of attention, some heads at a time. */
-function attentionGradients(
-  dy: tf.Tensor,
-  saved: { query: tf.Tensor; key: tf.Tensor; value: tf.Tensor; output: tf.Tensor },
-  heads: number,
-): { query: () => tf.Tensor; key: () => tf.Tensor; value: () => tf.Tensor } {
-  const { batch, tokens, channels } = axesOf("query", saved.query, tokenAxes);
-  const contextTokens = saved.key.shape[1] ?? 1;
-  const inner = channels / heads;
-  const scale = 1 / Math.sqrt(inner);
-  const sizes = headParts(batch * heads, tokens * contextTokens);
-  const parts = (x: tf.Tensor): tf.Tensor[] => splitInto(foldHeads(splitHeads(x, heads)), sizes, 0);
-  const query = parts(tf.mul(saved.query, scale));
-  const [key, value, output] = [saved.key, saved.value, saved.output].map(parts);
-  const gradients = parts(dy).map((dOutput, i) => {
-    const [q, k, v, o] = [query[i], key?.[i], value?.[i], output?.[i]];
-    if (q === undefined || k === undefined || v === undefined || o === undefined) {
-      throw new ShapeError("attention: expected as many parts of each");
-    }
+/** The gradients of all heads, some at a time, so that their scores need not all be held at once. */
+function gradientsInParts(heads: Heads, sizes: readonly number[]): HeadGradients {
+  const fold = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [-1, ...x.shape.slice(2)]);
+  const parts = (x: tf.Tensor): tf.Tensor[] => splitInto(fold(x), sizes, 0);
+  const query = parts(heads.query);
+  const key = parts(heads.key);
+  const value = parts(heads.value);
+  const output = parts(heads.output);
+  const gradients = parts(heads.dOutput).map((dOutput, i) => {
+    const [q, k, v, o] = [query[i], key[i], value[i], output[i]];
+    if (!q || !k || !v || !o) throw new ShapeError("attention: expected as many parts of each");
     const part = headGradients({ query: q, key: k, value: v, output: o, dOutput });
     // One tensor per part: its scores are done with before those of the next part are computed.
     return tf.concat([part.query, part.key, part.value], 1);
   });
-  const counts = [tokens, contextTokens, contextTokens];
-  const joined = tf
-    .split(tf.concat(gradients, 0), counts, 1)
-    .map((folded, i) => joinHeads(tf.reshape(folded, [batch, heads, counts[i] ?? 0, inner])));
-  const [dQuery, dKey, dValue] = joined;
-  if (dQuery === undefined || dKey === undefined || dValue === undefined) {
-    throw new ShapeError("attention: expected three gradients");
-  }
-  return { query: () => tf.mul(dQuery, scale), key: () => dKey, value: () => dValue };
+  const counts = [heads.query, heads.key, heads.value].map((x) => x.shape[2] ?? 0);
+  const joined = tf.split(tf.concat(gradients, 0), counts, 1);
+  const like = (i: number, x: tf.Tensor): tf.Tensor => tf.reshape(joined[i] ?? x, x.shape);
+  return { query: like(0, heads.query), key: like(1, heads.key), value: like(2, heads.value) };
 }
 
 tf.registerGradient({
@@ -152,6 +144,19 @@ tf.registerGradient({
     ) {
       throw new TypeError("attention: expected one output and what was saved");
     }
-    return attentionGradients(dy, { query, key, value, output }, Number(attributes.heads));
+    const heads = Number(attributes.heads);
+    const split = (x: tf.Tensor): tf.Tensor => splitHeads(x, heads);
+    const all = {
+      ...{ query: split(query), key: split(key), value: split(value) },
+      ...{ output: split(output), dOutput: split(dy) },
+    };
+    const [batch = 1, tokens = 1] = query.shape;
+    const sizes = headParts(batch * heads, tokens * (key.shape[1] ?? 1));
+    const gradients = sizes.length === 1 ? headGradients(all) : gradientsInParts(all, sizes);
+    return {
+      query: () => joinHeads(gradients.query),
+      key: () => joinHeads(gradients.key),
+      value: () => joinHeads(gradients.value),
+    };
   },
 });
