@@ -28,10 +28,12 @@ export class Lowering {
   readonly #graph: Graph;
   readonly #names = new Map<ValueId, string>();
   readonly #constants = new Map<string, string>();
+  readonly #read: ReadonlySet<ValueId>;
   #path = "";
 
   constructor(graph: Graph, options: LoweringOptions) {
     this.#graph = graph;
+    this.#read = new Set(graph.nodes.flatMap(({ inputs }) => inputs));
     this.options = options;
     for (const { name, value } of graph.outputs) {
       if (!this.#names.has(value)) this.#names.set(value, name);
@@ -44,6 +46,11 @@ export class Lowering {
 
   shape(id: ValueId): readonly number[] {
     return this.value(id).shape;
+  }
+
+  /** Whether a node of the graph reads the value. */
+  isRead(id: ValueId): boolean {
+    return this.#read.has(id);
   }
 
   /** What nodes are named by from here on. */
@@ -142,8 +149,18 @@ export class Lowering {
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     output = `n${this.nodes.length}`,
   ): string {
-    this.#push({ opType, input, attributes, output, domain: "" });
+    this.#push({ opType, input, attributes, output: [output], domain: "" });
     return output;
+  }
+
+  /** Emits a node with several outputs, under the given names. */
+  emitMany(
+    opType: string,
+    input: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    output: readonly string[],
+  ): void {
+    this.#push({ opType, input, attributes, output, domain: "" });
   }
 
   /** As `emit`, for the operators that ONNX Runtime adds. */
@@ -153,7 +170,7 @@ export class Lowering {
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     output = `n${this.nodes.length}`,
   ): string {
-    this.#push({ opType, input, attributes, output, domain: microsoft });
+    this.#push({ opType, input, attributes, output: [output], domain: microsoft });
     return output;
   }
 
@@ -161,12 +178,11 @@ export class Lowering {
     readonly opType: string;
     readonly input: readonly string[];
     readonly attributes: Readonly<Record<string, OnnxAttribute>>;
-    readonly output: string;
+    readonly output: readonly string[];
     readonly domain: string;
   }): void {
-    const { output, ...rest } = node;
     const name = `${this.#path}/${node.opType}_${this.nodes.length}`;
-    this.nodes.push({ ...rest, output: [output], name });
+    this.nodes.push({ ...node, name });
   }
 }
 

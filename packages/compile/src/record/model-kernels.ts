@@ -77,9 +77,11 @@ export function registerModelKernels(): void {
     const source = beforeReshape(builder, x);
     const rows = source.shape.at(-1) === x.shape.at(-1) ? source : x;
     const inputs = [rows, input("gain"), input("bias")];
-    const attributes = { eps: number("eps") };
-    const y = builder.node("LayerNorm", inputs, { shape: rows.shape }, attributes);
-    return reshape(builder, y, x.shape);
+    const perRow = { shape: [...rows.shape.slice(0, -1), 1] };
+    const types = [{ shape: rows.shape }, perRow, perRow];
+    const outputs = builder.nodes("LayerNorm", inputs, types, { eps: number("eps") });
+    const shapes = [x.shape, [...x.shape.slice(0, -1), 1], [...x.shape.slice(0, -1), 1]];
+    return outputs.map((output, i) => reshape(builder, output, shapes[i] ?? []));
   });
   recordKernel(groupNormKernel, recordGroupNorm);
   recordKernel(attentionKernel, ({ backend, input, number }) => {

@@ -60,8 +60,32 @@ function unshaped(
   operands: readonly [GraphValue, GraphValue],
 ): readonly [GraphValue, GraphValue] {
   const [a, b] = operands;
-  if (!sameShape(a.shape, b.shape)) return operands;
+  const rows = a.shape.slice(0, -1);
+  if (!sameShape(rows, b.shape.slice(0, -1))) return operands;
   const sources = operands.map((operand) => beforeReshape(builder, operand));
+  const changed = sources.flatMap((source, i) => {
+    const operand = operands[i];
+    const keepsLast = source.shape.at(-1) === operand?.shape.at(-1);
+    if (source === operand) return [];
+    return [keepsLast ? source.shape.slice(0, -1) : undefined];
+  });
+  const [first] = changed;
+  if (first === undefined || changed.some((shape) => !shape || !sameShape(shape, first))) {
+    return sameSource(builder, operands, sources);
+  }
+  const toRows = (x: GraphValue): GraphValue =>
+    reshape(builder, x, [...first, x.shape.at(-1) ?? 1]);
+  return [toRows(a), toRows(b)];
+}
+
+/** Operands of one shape that were reshaped from one shape, whatever it was. */
+function sameSource(
+  builder: GraphBuilder,
+  operands: readonly [GraphValue, GraphValue],
+  sources: readonly GraphValue[],
+): readonly [GraphValue, GraphValue] {
+  const [a, b] = operands;
+  if (!sameShape(a.shape, b.shape)) return operands;
   const changed = sources.filter((source, i) => source !== operands[i]);
   const [shape] = changed.map((source) => source.shape);
   if (shape === undefined || changed.some((source) => !sameShape(source.shape, shape))) {
@@ -117,6 +141,12 @@ export function binary(
   return elementwise(builder, operation, inputs, shape);
 }
 
+/** A fill needs one element only where it is broadcast. */
+function asScalar(builder: GraphBuilder, value: GraphValue): GraphValue {
+  const number = fillOf(value);
+  return number === undefined ? value : builder.fill(number, []);
+}
+
 /** A number times a matrix product: the product takes it on. */
 function scaledProduct(
   builder: GraphBuilder,
@@ -152,15 +182,11 @@ function elementwise(
     return reshape(builder, y, shape);
   }
   const operands = unshaped(builder, [a, b]);
-  const isSame = sameShape(operands[0].shape, operands[1].shape);
-  const y = builder.node(operation, operands, { shape: isSame ? operands[0].shape : shape });
-  return reshape(builder, y, shape);
-}
-
-/** A fill needs one element only where it is broadcast. */
-function asScalar(builder: GraphBuilder, value: GraphValue): GraphValue {
-  const number = fillOf(value);
-  return number === undefined ? value : builder.fill(number, []);
+  const joint = tf.broadcast_util.assertAndGetBroadcastShape(
+    [...operands[0].shape],
+    [...operands[1].shape],
+  );
+  return reshape(builder, builder.node(operation, operands, { shape: joint }), shape);
 }
 
 /** Broadcasts a value to a shape; no node where it has it already. */

@@ -2,7 +2,17 @@ import * as tf from "@tensorflow/tfjs";
 import { elementCount, type GraphValue, graphValue } from "../graph.js";
 import type { GraphBuilder } from "./graph-builder.js";
 import { type KernelCall, recordKernel } from "./kernels.js";
-import { binary, concat, fillOf, producer, reshape, slice, transpose, unary } from "./simplify.js";
+import {
+  beforeReshape,
+  binary,
+  concat,
+  fillOf,
+  producer,
+  reshape,
+  slice,
+  transpose,
+  unary,
+} from "./simplify.js";
 
 const unaryKernels: Readonly<Record<string, string>> = {
   Exp: "Exp",
@@ -34,6 +44,14 @@ function reduction(operation: string, x: GraphValue, call: KernelCall): GraphVal
   const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   if (elementCount(kept) === elementCount(x.shape) && operation !== "ReduceSumSquare") {
     return reshape(builder, x, keep ? kept : x.shape.filter((_, axis) => !axes.includes(axis)));
+  }
+  const source = beforeReshape(builder, x);
+  const lastOnly = axes.length === 1 && axes[0] === x.shape.length - 1;
+  if (lastOnly && source.shape.at(-1) === x.shape.at(-1)) {
+    const shape = [...source.shape.slice(0, -1), 1];
+    const last = { axes: [source.shape.length - 1] };
+    const rows = builder.node(operation, [source], { shape }, last);
+    return reshape(builder, rows, keep ? kept : kept.slice(0, -1));
   }
   const reduced = builder.node(operation, [x], { shape: kept }, { axes });
   return keep

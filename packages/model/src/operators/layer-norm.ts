@@ -1,18 +1,21 @@
 import * as tf from "@tensorflow/tfjs";
 import { assertShape } from "../axes.js";
-import { runUnaryOperator } from "./operator.js";
+import { runOperator } from "./operator.js";
 
 export const layerNormKernel = "RetakeLayerNorm";
 
-interface Standardized {
-  readonly centered: tf.Tensor;
-  readonly inverseStd: tf.Tensor;
-}
-
-function standardize(x: tf.Tensor, eps: number): Standardized {
-  const centered = tf.sub(x, tf.mean(x, -1, true));
+/** The plain meaning of `layerNorm`: y, and mean and 1/std of each token, `[..., 1]`. */
+function plainLayerNorm(
+  x: tf.Tensor,
+  layer: { readonly gain: tf.Tensor; readonly bias: tf.Tensor },
+  eps: number,
+): tf.Tensor[] {
+  const mean = tf.mean(x, -1, true);
+  const centered = tf.sub(x, mean);
   const variance = tf.mean(tf.mul(centered, centered), -1, true);
-  return { centered, inverseStd: tf.rsqrt(tf.add(variance, eps)) };
+  const inverseStd = tf.rsqrt(tf.add(variance, eps));
+  const y = tf.add(tf.mul(tf.mul(centered, inverseStd), layer.gain), layer.bias);
+  return [y, mean, inverseStd];
 }
 
 /**
@@ -34,36 +37,32 @@ export function layerNorm(
   const { gain, bias } = layer;
   assertShape("gain", gain, x.shape.slice(-1));
   assertShape("bias", bias, x.shape.slice(-1));
-  return runUnaryOperator(layerNormKernel, { x, gain, bias }, { eps }, () => {
-    const { centered, inverseStd } = standardize(x, eps);
-    return tf.add(tf.mul(tf.mul(centered, inverseStd), gain), bias);
-  });
+  const plain = (): tf.Tensor => plainLayerNorm(x, layer, eps)[0] ?? x;
+  const result = runOperator(layerNormKernel, { x, gain, bias }, { eps }, plain);
+  return (Array.isArray(result) ? result[0] : result) ?? x;
 }
 
 tf.registerGradient({
   kernelName: layerNormKernel,
   inputsToSave: ["x", "gain"],
-  gradFunc: (dy, saved, attributes) => {
-    const [x, gain] = saved;
-    if (Array.isArray(dy) || x === undefined || gain === undefined) {
-      throw new TypeError("layerNorm: expected one output and its saved inputs");
+  outputsToSave: [false, true, true],
+  gradFunc: (dys, saved) => {
+    const [x, gain, mean, inverseStd] = saved;
+    const [dy] = Array.isArray(dys) ? dys : [];
+    if (!dy || !x || !gain || !mean || !inverseStd) {
+      throw new TypeError("layerNorm: expected three outputs and what was saved");
     }
     const leading = x.shape.slice(0, -1).map((_, axis) => axis);
-    const eps = Number(attributes.eps);
+    const xhat = tf.mul(tf.sub(x, mean), inverseStd);
     return {
       // With xhat the standardized x and g = dy gain: dx = (g - mean(g) - xhat mean(g xhat)) / std
       x: () => {
-        const { centered, inverseStd } = standardize(x, eps);
-        const xhat = tf.mul(centered, inverseStd);
         const g = tf.mul(dy, gain);
         const alongXhat = tf.mean(tf.mul(g, xhat), -1, true);
         const rest = tf.sub(tf.sub(g, tf.mean(g, -1, true)), tf.mul(xhat, alongXhat));
         return tf.mul(rest, inverseStd);
       },
-      gain: () => {
-        const { centered, inverseStd } = standardize(x, eps);
-        return tf.sum(tf.mul(dy, tf.mul(centered, inverseStd)), leading);
-      },
+      gain: () => tf.sum(tf.mul(dy, xhat), leading),
       bias: () => tf.sum(dy, leading),
     };
   },
