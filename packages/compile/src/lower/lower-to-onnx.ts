@@ -1,6 +1,7 @@
 import type { Graph, GraphNode } from "../graph.js";
 import { graphValue } from "../graph.js";
 import { inFileOrder } from "../passes/file-order.js";
+import { attention } from "./attention.js";
 import { elementwise } from "./elementwise.js";
 import { groupNorms } from "./group-norm.js";
 import { type Lower, Lowering, type LoweringOptions } from "./lowering.js";
@@ -15,6 +16,7 @@ const families: Readonly<Record<string, Lower>> = {
   ...reductions,
   ...groupNorms,
   ...products,
+  ...attention,
 };
 
 function lowerNode(node: GraphNode, to: Lowering): void {

@@ -13,6 +13,8 @@ export interface WeightRange {
 export interface LoweringOptions {
   readonly weights: (name: string) => WeightRange;
   readonly target: "cpu" | "gpu";
+  /** `plain` where the device's own attention was found to be wrong; `fused` by default. */
+  readonly attention?: "fused" | "plain";
 }
 
 /** How one operation becomes ONNX nodes. */

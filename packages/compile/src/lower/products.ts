@@ -71,16 +71,9 @@ const convolutionInputGradient: Lower = (node, to) => {
   to.emit("ConvTranspose", inputs, attributes, to.name(outputOf(node)));
 };
 
-const attention: Lower = (node, to) => {
-  const inputs = node.inputs.map((id) => to.name(id));
-  const attributes = { num_heads: Number(node.attributes.heads) };
-  to.emitContributed("MultiHeadAttention", inputs, attributes, to.name(outputOf(node)));
-};
-
 export const products: Readonly<Record<string, Lower>> = {
   MatMul: matMul,
   Linear: linear,
   Convolution: convolution,
   ConvolutionInputGradient: convolutionInputGradient,
-  Attention: attention,
 };
