@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { Worker } from "node:worker_threads";
+import { SHARE_ENV, Worker } from "node:worker_threads";
 import { Code, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import type { TuningState } from "@retake/model/tuning";
@@ -12,8 +12,8 @@ import type {
   Tuner,
   WeightLocations,
 } from "./engine.js";
-import type { WorkerAnswer, WorkerRequest, WorkerSettings } from "./engine-worker.js";
-import type { EngineOptions } from "./runner.js";
+import type { WorkerAnswer, WorkerRequest } from "./engine-worker.js";
+import type { EngineOptions, RunnerSettings } from "./runner.js";
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -33,8 +33,9 @@ class WorkerCalls {
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
 
-  constructor(settings: WorkerSettings) {
-    this.#worker = new Worker(workerUrl, { workerData: settings });
+  constructor(settings: RunnerSettings) {
+    // TensorFlow knows its threads from the process's environment: the worker sets it.
+    this.#worker = new Worker(workerUrl, { workerData: settings, env: SHARE_ENV });
     this.#worker.on("message", (answer: WorkerAnswer) => this.#settle(answer));
     this.#worker.on("error", (error) => this.#failAll(error));
     this.#worker.on("exit", (code) => this.#failAll(new Error(`its worker ended with ${code}`)));

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Code, fromUnknown, type Reason } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
-import type { EngineName, HostTensors, TunerStart, TunerStep, WeightLocations } from "./engine.js";
-import { isOnnxEngine, OnnxRunner } from "./onnx-runner.js";
-import type { EngineOptions, Runner, RunnerProgram } from "./runner.js";
+import { createRunner } from "./create-runner.js";
+import type { HostTensors, TunerStart, TunerStep, WeightLocations } from "./engine.js";
+import type { Runner, RunnerProgram, RunnerSettings } from "./runner.js";
 import { WorkerTuner } from "./tuner.js";
 
 /** What the engine's worker is asked; `id` comes back with the answer. */
@@ -61,27 +61,16 @@ export type WorkerAnswer =
       readonly error: { readonly code: Code; readonly reason: Reason; readonly message: string };
     };
 
-export interface WorkerSettings {
-  readonly name: EngineName;
-  readonly options: EngineOptions;
-}
-
 /** A program with the inputs that stay with it. */
 interface OpenProgram {
   readonly program: RunnerProgram;
   fixed: HostTensors;
 }
 
-const settings = workerData as WorkerSettings;
+const settings = workerData as RunnerSettings;
 const programs = new Map<number, OpenProgram>();
 const tuners = new Map<number, WorkerTuner>();
 let runner: Runner | undefined;
-
-async function createRunner({ name, options }: WorkerSettings): Promise<Runner> {
-  if (isOnnxEngine(name)) return new OnnxRunner(name, options);
-  const { createTfjsRunner } = await import("./tfjs-runner.js");
-  return createTfjsRunner(options);
-}
 
 function found<Thing>(things: ReadonlyMap<number, Thing>, id: number): Thing {
   const thing = things.get(id);
@@ -99,7 +88,7 @@ function runnerProgram(id: number): RunnerProgram {
 }
 
 async function answer(request: WorkerRequest): Promise<unknown> {
-  runner ??= await createRunner(settings);
+  runner ??= await createRunner(settings, process.env);
   switch (request.call) {
     case "open":
       return runner.numericsId;

@@ -1,60 +1,20 @@
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { lowerToOnnx, recomputeActivations, traceProgram } from "@retake/compile";
 import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import * as ort from "onnxruntime-node";
-import type { EngineName, HostTensor, HostTensors, WeightLocations } from "./engine.js";
+import type { HostTensor, HostTensors, WeightLocations } from "./engine.js";
+import { type OnnxEngineName, ortVersion, sessionOptions } from "./onnx-session.js";
 import { ProgramCache } from "./program-cache.js";
-import type { EngineOptions, Runner, RunnerProgram } from "./runner.js";
+import type { DeviceFinding, EngineOptions, Runner, RunnerProgram } from "./runner.js";
 
 /** Grows with every change that alters what a spec compiles to: part of the program cache's key. */
 const compilerVersion = 2;
 
-const providers = {
-  "onnx-cpu": "cpu",
-  "onnx-webgpu": "webgpu",
-  "onnx-cuda": "cuda",
-} as const;
-export type OnnxEngineName = keyof typeof providers;
-
-/** Whether an engine is one of those that ONNX Runtime serves. */
-export function isOnnxEngine(name: EngineName): name is OnnxEngineName {
-  return name in providers;
-}
-
-const require = createRequire(import.meta.url);
-const { version: ortVersion } = require("onnxruntime-node/package.json") as { version: string };
-
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
-}
-
-/**
- * Mapped weights stay shared between processes only without prepacking (design, section 1). Nodes are
- * fused and ordered by our own compiler: ONNX Runtime's optimizer would undo the order. Its arena keeps
- * the powers of two that it grows by: without it the peak is lower, and page faults are fewer.
- */
-function sessionOptions(
-  name: OnnxEngineName,
-  options: EngineOptions,
-  folder: string | undefined,
-): ort.InferenceSession.SessionOptions {
-  const session = {
-    disable_prepacking: "1",
-    ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
-  };
-  return {
-    executionProviders: [providers[name]],
-    intraOpNumThreads: options.threads,
-    graphOptimizationLevel: name === "onnx-cpu" ? "disabled" : "extended",
-    enableMemPattern: false,
-    enableCpuMemArena: name !== "onnx-cpu",
-    logSeverityLevel: 3,
-    extra: { session },
-  };
 }
 
 /** The one folder that holds all weights of a program, since an ONNX model can name only one. */
@@ -77,12 +37,17 @@ function weightFolder(program: Program, weights: WeightLocations): string | unde
   throw new RetakeError(Code.InvalidArgument, "checkpoint-incomplete", message);
 }
 
-function compile(spec: ProgramSpec, name: OnnxEngineName, weights: WeightLocations): Uint8Array {
+function compile(
+  spec: ProgramSpec,
+  engine: { readonly name: OnnxEngineName; readonly attention: "fused" | "plain" },
+  weights: WeightLocations,
+): Uint8Array {
   const recorded = traceProgram(createProgram(spec));
   const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
   const graph = isLow ? recomputeActivations(recorded) : recorded;
   return lowerToOnnx(graph, {
-    target: name === "onnx-cpu" ? "cpu" : "gpu",
+    target: engine.name === "onnx-cpu" ? "cpu" : "gpu",
+    attention: engine.attention,
     weights: (weight) => {
       const location = weights.get(weight);
       if (location === undefined) throw new Error(`compile: no location of ${weight}`);
@@ -96,12 +61,15 @@ export class OnnxRunner implements Runner {
   readonly numericsId: string;
   readonly #name: OnnxEngineName;
   readonly #options: EngineOptions;
+  readonly #attention: "fused" | "plain";
 
-  constructor(name: OnnxEngineName, options: EngineOptions) {
+  constructor(name: OnnxEngineName, options: EngineOptions, device?: DeviceFinding) {
     this.#name = name;
     this.#options = options;
-    const terms = [name, ortVersion, arch(), cpus()[0]?.model, options.threads, compilerVersion];
-    const session = sessionOptions(name, options, undefined);
+    this.#attention = device?.attention ?? "fused";
+    const processor = device === undefined ? cpus()[0]?.model : device;
+    const terms = [name, ortVersion, arch(), processor, options.threads, compilerVersion];
+    const session = sessionOptions(name, { threads: options.threads }, undefined);
     this.numericsId = sha256(JSON.stringify([terms, session])).slice(0, 16);
   }
 
@@ -111,7 +79,7 @@ export class OnnxRunner implements Runner {
     const model = await this.#compiled(spec, program, weights);
     const options = sessionOptions(this.#name, this.#options, folder);
     const session = await ort.InferenceSession.create(model, options);
-    return new OnnxProgram(program, session);
+    return new OnnxProgram(program, session, options.enableProfiling === true);
   }
 
   /** The compiled program: from the cache where it lies there, else traced and put there. */
@@ -121,16 +89,17 @@ export class OnnxRunner implements Runner {
     weights: WeightLocations,
   ): Promise<Uint8Array> {
     const { cacheDir } = this.#options;
-    if (cacheDir === undefined) return compile(spec, this.#name, weights);
+    const engine = { name: this.#name, attention: this.#attention };
+    if (cacheDir === undefined) return compile(spec, engine, weights);
     const layout = program.weights.map(({ name }) => {
       const { file, offset } = weights.get(name) ?? { file: "", offset: 0 };
       return [name, basename(file), offset];
     });
-    const key = sha256(JSON.stringify([compilerVersion, ortVersion, this.#name, spec, layout]));
+    const key = sha256(JSON.stringify([compilerVersion, ortVersion, engine, spec, layout]));
     const cache = new ProgramCache(join(cacheDir, "programs"));
     const known = await cache.read(key);
     if (known !== undefined) return known;
-    const compiled = compile(spec, this.#name, weights);
+    const compiled = compile(spec, engine, weights);
     await cache.write(key, compiled);
     return compiled;
   }
@@ -157,10 +126,12 @@ function feedOf(
 class OnnxProgram implements RunnerProgram {
   readonly #program: Program;
   readonly #session: ort.InferenceSession;
+  readonly #isProfiled: boolean;
 
-  constructor(program: Program, session: ort.InferenceSession) {
+  constructor(program: Program, session: ort.InferenceSession, isProfiled: boolean) {
     this.#program = program;
     this.#session = session;
+    this.#isProfiled = isProfiled;
   }
 
   async run(
@@ -199,6 +170,7 @@ class OnnxProgram implements RunnerProgram {
   }
 
   async close(): Promise<void> {
+    if (this.#isProfiled) this.#session.endProfiling();
     await this.#session.release();
   }
 }

@@ -1,5 +1,5 @@
 import type { ProgramSpec } from "@retake/model";
-import type { HostTensors, WeightLocations } from "./engine.js";
+import type { EngineName, HostTensors, WeightLocations } from "./engine.js";
 
 /** An engine's inside, as it lives in the worker: blocking calls are fine here. */
 export interface Runner {
@@ -25,4 +25,21 @@ export interface EngineOptions {
   readonly threads: number;
   /** Folder for compiled programs; none keeps nothing. */
   readonly cacheDir?: string;
+  /** Folder where ONNX Runtime writes what it spent on each node, once a program is closed. */
+  readonly profileDir?: string;
+}
+
+/** What was found about a device before an engine is opened on it. */
+export interface DeviceFinding {
+  /** `plain` where the device's own attention kernel gives wrong numbers. */
+  readonly attention: "fused" | "plain";
+  /** Devices that round differently differ in it: part of the numerics id. */
+  readonly fingerprint: string;
+}
+
+/** All that an engine's inside is made from; plain data, since it crosses to the worker. */
+export interface RunnerSettings {
+  readonly name: EngineName;
+  readonly options: EngineOptions;
+  readonly device?: DeviceFinding;
 }

@@ -4,6 +4,7 @@ import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import * as tf from "@tensorflow/tfjs";
 import type { HostTensor, HostTensors, WeightLocation, WeightLocations } from "./engine.js";
 import type { EngineOptions, Runner, RunnerProgram } from "./runner.js";
+import { loadTfjsBackend } from "./tfjs-backend.js";
 
 async function readWeight(name: string, location: WeightLocation): Promise<tf.Tensor> {
   if (location.dtype !== "F32") {
@@ -65,23 +66,44 @@ class TfjsProgram implements RunnerProgram {
   }
 }
 
-/** Opens TensorFlow.js on the fastest backend that is present: TensorFlow where installed, else plain. */
-export async function createTfjsRunner(_options: EngineOptions): Promise<Runner> {
-  await tf.ready();
+async function readWeights(
+  program: Program,
+  locations: WeightLocations,
+): Promise<Map<string, tf.Tensor>> {
+  const weights = new Map<string, tf.Tensor>();
+  try {
+    for (const { name } of program.weights) {
+      const location = locations.get(name);
+      if (location === undefined) {
+        const message = `weights: expected ${name}, which the checkpoint does not have`;
+        throw new RetakeError(Code.InvalidArgument, "tensor-missing", message);
+      }
+      weights.set(name, await readWeight(name, location));
+    }
+  } catch (error) {
+    for (const tensor of weights.values()) tensor.dispose();
+    throw error;
+  }
+  return weights;
+}
+
+/**
+ * Opens TensorFlow.js on the fastest backend that is there: TensorFlow's, else the plain one.
+ *
+ * @param place.bindingDir  where to look for TensorFlow's binding instead of among our own packages
+ */
+export async function createTfjsRunner(
+  options: EngineOptions,
+  place: { readonly bindingDir: string | undefined },
+): Promise<Runner> {
+  const kernels = await loadTfjsBackend(options.threads, place.bindingDir);
+  // The plain backend has one thread, whatever is asked for.
+  const terms = kernels === undefined ? "plain" : `${tf.getBackend()}-${options.threads}`;
   return {
-    numericsId: `tfjs-${tf.version_core}-${tf.getBackend()}`,
+    numericsId: `tfjs-${tf.version_core}-${terms}`,
     load: async (spec: ProgramSpec, locations: WeightLocations) => {
       const program = createProgram(spec);
-      const weights = new Map<string, tf.Tensor>();
-      for (const { name } of program.weights) {
-        const location = locations.get(name);
-        if (location === undefined) {
-          const message = `weights: expected ${name}, which the checkpoint does not have`;
-          throw new RetakeError(Code.InvalidArgument, "tensor-missing", message);
-        }
-        weights.set(name, await readWeight(name, location));
-      }
-      return new TfjsProgram(program, weights);
+      return new TfjsProgram(program, await readWeights(program, locations));
     },
     close: async () => {},
   };
