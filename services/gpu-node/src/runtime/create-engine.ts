@@ -13,6 +13,7 @@ import type {
   WeightLocations,
 } from "./engine.js";
 import type { WorkerAnswer, WorkerRequest } from "./engine-worker.js";
+import { findDevice } from "./find-device.js";
 import type { EngineOptions, RunnerSettings } from "./runner.js";
 
 interface Waiting {
@@ -129,7 +130,9 @@ function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
  * @throws RetakeError  `engine-unavailable` where this machine cannot run it, saying why
  */
 export async function createEngine(name: EngineName, options: EngineOptions): Promise<Engine> {
-  const calls = new WorkerCalls({ name, options });
+  const device = await findDevice(name);
+  const settings = { name, options, ...(device === undefined ? {} : { device }) };
+  const calls = new WorkerCalls(settings);
   const numericsId = await calls.call({ call: "open" }).catch(async (error: unknown) => {
     await calls.end();
     throw error;
