@@ -25,6 +25,7 @@ export {
   predictCost,
   type WorkSizes,
 } from "./tasks/predict-cost.js";
+export { type EngineStatus, probeEngine } from "./tasks/probe-engine.js";
 export { type SampleInput, sample } from "./tasks/sample.js";
 export type { TaskControl, TaskProgress } from "./tasks/task-control.js";
 export {

@@ -1,7 +1,9 @@
 import { Command } from "commander";
 import type { Environment } from "../environment.js";
 import { exitCodeMeanings } from "../errors/exit-code.js";
+import { addCacheCommand } from "./cache-command.js";
 import { addDemoCommand } from "./demo-command.js";
+import { addDoctorCommand } from "./doctor-command.js";
 import { addEditCommands } from "./edit-commands.js";
 
 const settingsHelp = `
@@ -27,6 +29,8 @@ export function createProgram(environment: Environment): Command {
   program.addHelpText("after", `${settingsHelp}\n${variablesHelp}\n\nExit codes:\n${exitCodes()}`);
   addEditCommands(program, environment);
   addDemoCommand(program, environment);
+  addCacheCommand(program, environment);
+  addDoctorCommand(program, environment);
   return program;
 }
 

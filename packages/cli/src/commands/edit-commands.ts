@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Environment } from "../environment.js";
 import type { Job } from "../pipeline/job.js";
-import { badOption } from "../settings/decode-setting.js";
+import { badUsage } from "../settings/decode-setting.js";
 import { clipSpecs, runSpecs, samplingSpecs, tuningSpecs } from "../settings/setting-specs.js";
 import { jobOfOptions } from "./job-of-options.js";
 import {
@@ -72,7 +72,7 @@ export function addEditCommands(program: Command, environment: Environment): voi
 
 function clipOf(clip: string | undefined): string {
   if (clip !== undefined && clip !== "") return clip;
-  throw badOption("clip", "the path of a video file", "none");
+  throw badUsage("clip", { expected: "the path of a video file", got: "none" });
 }
 
 function addSourceOption(command: Command): void {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Job } from "../pipeline/job.js";
 import { readManifest } from "../pipeline/manifest.js";
-import { badOption } from "../settings/decode-setting.js";
+import { badUsage } from "../settings/decode-setting.js";
 import { defaultOut } from "./job-of-options.js";
 import { givenSettings, type RawOptions, snapshotEverySpec, textOption } from "./option-groups.js";
 
@@ -19,7 +19,8 @@ export async function jobOfManifest(
   const settings = Object.keys(givenSettings(options));
   for (const name of ["source", "prompt", "negative", "revision", ...settings]) {
     if (options[name] === undefined && !settings.includes(name)) continue;
-    throw badOption(`--${name}`, "no setting beside --manifest, which holds them all", "one");
+    const expected = "no setting beside --manifest, which holds them all";
+    throw badUsage(`--${name}`, { expected, got: "one" });
   }
   const manifest = await readManifest(resolve(path));
   const clipPath = given.clip ?? manifest.clip.path;

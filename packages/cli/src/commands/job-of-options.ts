@@ -1,7 +1,7 @@
 import { basename, extname, join } from "node:path";
 import type { Job } from "../pipeline/job.js";
 import { checkPrompts } from "../settings/check-prompts.js";
-import { badOption } from "../settings/decode-setting.js";
+import { badUsage } from "../settings/decode-setting.js";
 import { givenSettings, type RawOptions, snapshotEverySpec, textOption } from "./option-groups.js";
 
 /**
@@ -47,7 +47,8 @@ function promptsOf({ prompt }: RawOptions): readonly string[] {
 function modelOf(options: RawOptions): string {
   const model = textOption(options, "model");
   if (model !== undefined && model !== "") return model;
-  throw badOption("--model", "a checkpoint's folder, or owner/name on the hub", "none");
+  const expected = "a checkpoint's folder, or owner/name on the hub";
+  throw badUsage("--model", { expected, got: "none" });
 }
 
 /** `out/CLIP`, where the video is `.../CLIP.mp4`. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { badOption, type SettingSpec, wholeNumber } from "../settings/decode-setting.js";
+import { badUsage, type SettingSpec, wholeNumber } from "../settings/decode-setting.js";
 import {
   isSettingName,
   type PartialSettings,
@@ -28,7 +28,8 @@ export function givenSettings(options: RawOptions): PartialSettings {
     if (isSettingName(name) && options[name] !== undefined) given[name] = options[name];
   }
   const fits = ["letterbox", "stretch"].filter((name) => options[name] === true);
-  if (fits.length > 1) throw badOption("--letterbox", "one way to fit the picture", "two");
+  if (fits.length > 1)
+    throw badUsage("--letterbox", { expected: "one way to fit the picture", got: "two" });
   return { ...given, ...(fits[0] === undefined ? {} : { fit: fits[0] }) } as PartialSettings;
 }
 

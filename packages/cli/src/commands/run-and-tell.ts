@@ -2,8 +2,8 @@ import type { Environment } from "../environment.js";
 import { predictionText } from "../pipeline/dry-run.js";
 import type { Job, JobResult } from "../pipeline/job.js";
 import { predictJob, runJob } from "../pipeline/run-job.js";
-import { durationText } from "../progress/duration-text.js";
 import { Reporter } from "../progress/reporter.js";
+import { durationText } from "../text/duration-text.js";
 
 /** In which form a command tells what it does. */
 export interface Telling {

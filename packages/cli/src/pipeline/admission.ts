@@ -1,5 +1,6 @@
 import { Code, RetakeError } from "@retake/errors";
 import type { ModelFiles } from "@retake/gpu-node";
+import { byteText } from "../text/byte-text.js";
 import { isSmall, leastBytes, type Plan, type PlannedWork, planOf } from "./plan.js";
 
 /**
@@ -32,8 +33,8 @@ function memoryShort(
   memory: { readonly bytes: number; readonly availableBytes: number; readonly advice: string },
 ): RetakeError {
   const wanted = `${settings.frames} frames of ${size.width}x${size.height}`;
-  const expected = `expected at least ${gigabytes(memory.bytes)} for ${wanted}`;
-  const got = `got ${gigabytes(memory.availableBytes)} free`;
+  const expected = `expected at least ${byteText(memory.bytes)} for ${wanted}`;
+  const got = `got ${byteText(memory.availableBytes)} free`;
   const message = `memory: ${expected}, ${got}; ${memory.advice}`;
   return new RetakeError(Code.ResourceExhausted, "memory-short", message);
 }
@@ -62,9 +63,4 @@ function whatFits(files: ModelFiles, work: PlannedWork, availableBytes: number):
       return `${name} would fit`;
   }
   return "take fewer and smaller frames, or a machine with more memory";
-}
-
-/** `3.4 GB`, as people count memory. */
-export function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1)} GB`;
 }

@@ -1,7 +1,8 @@
 import { type ModelFiles, measureRate } from "@retake/gpu-node";
 import type { Environment } from "../environment.js";
-import { durationText } from "../progress/duration-text.js";
-import { gigabytes } from "./admission.js";
+import { aligned } from "../text/aligned.js";
+import { byteText } from "../text/byte-text.js";
+import { durationText } from "../text/duration-text.js";
 import { type Plan, type PlannedWork, planOf } from "./plan.js";
 import { withModel } from "./with-model.js";
 
@@ -40,28 +41,14 @@ export function predictionText(prediction: Prediction): string {
   const total = durationText(prediction.seconds * 1000);
   rows.push(["total", "", operations(prediction.flops), total]);
   const rate = `${(flopsPerSecond / 1e9).toFixed(1)} GFLOP/s, measured now on two small frames`;
-  const memory = `${gigabytes(memoryBytes)} of ${gigabytes(availableBytes)} free`;
+  const memory = `${byteText(memoryBytes)} of ${byteText(availableBytes)} free`;
   return [
     ...aligned(rows),
     `rate: ${rate}`,
-    `memory: ${memory}; weights ${gigabytes(weightBytes)}, mapped from their file`,
+    `memory: ${memory}; weights ${byteText(weightBytes)}, mapped from their file`,
   ].join("\n");
 }
 
 function operations(flops: number): string {
   return flops < 1e12 ? `${(flops / 1e9).toFixed(1)} GFLOP` : `${(flops / 1e12).toFixed(1)} TFLOP`;
-}
-
-/** Rows of a table as lines, each column as wide as its widest cell. */
-export function aligned(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Code, RetakeError } from "@retake/errors";
 import type { Environment } from "../environment.js";
+import { stoppedJob } from "../errors/stopped-job.js";
 import type { Reporter } from "../progress/reporter.js";
 import type { Settings } from "../settings/setting-specs.js";
 import { clipPhase, type SourceClip } from "./clip-phase.js";
@@ -41,6 +42,9 @@ export async function runJob(
     await folder.commit();
     const seconds = (environment.nowMs() - beganMs) / 1000;
     return { command: job.command, out: folder.path, files: await folder.files(), seconds };
+  } catch (thrown) {
+    const { useCache } = job;
+    throw stoppedJob(thrown, { phase: reporter.current, useCache });
   } finally {
     await folder.discard();
   }

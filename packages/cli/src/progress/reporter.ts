@@ -1,5 +1,5 @@
 import type { Environment } from "../environment.js";
-import { durationText, rateText } from "./duration-text.js";
+import { durationText, rateText } from "../text/duration-text.js";
 
 /** How much a command says while it works. */
 export type Verbosity = "lines" | "json" | "quiet";
@@ -28,6 +28,7 @@ export class Reporter {
   readonly #verbosity: Verbosity;
   readonly #times: Record<string, PhaseTime> = {};
   #lineShown = false;
+  #current = "start";
 
   constructor(environment: Environment, verbosity: Verbosity) {
     this.#environment = environment;
@@ -39,10 +40,16 @@ export class Reporter {
     return this.#times;
   }
 
+  /** The phase that was begun last. */
+  get current(): string {
+    return this.#current;
+  }
+
   /** Runs a phase and tells how it goes. */
   async phase<Result>(name: string, work: (phase: Phase) => Promise<Result>): Promise<Result> {
     const { nowMs } = this.#environment;
     const beganMs = nowMs();
+    this.#current = name;
     let saidMs = beganMs;
     let reused = false;
     let first: number | undefined;

@@ -77,10 +77,18 @@ export function patterned(
 
 const shownCharactersMax = 60;
 
-/** An option that cannot be used as it was given. */
+/** A value that cannot be used. */
 export function badOption(label: string, expected: string, got: unknown): RetakeError {
   const text = typeof got === "string" ? JSON.stringify(got) : String(got);
   const shown = text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}...` : text;
-  const message = `${label}: expected ${expected}, got ${shown}; see retake --help`;
+  return badUsage(label, { expected, got: shown });
+}
+
+/** Options that cannot be used together, or without each other; `got` is said as it is. */
+export function badUsage(
+  label: string,
+  { expected, got }: { readonly expected: string; readonly got: string },
+): RetakeError {
+  const message = `${label}: expected ${expected}, got ${got}; see retake --help`;
   return new RetakeError(Code.InvalidArgument, "bad-option", message);
 }
