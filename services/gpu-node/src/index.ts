@@ -42,4 +42,4 @@ export {
   type TunedDelta,
   writeTensors,
 } from "./tasks/tuned-delta.js";
-export { startTensors, type TuningStart } from "./tasks/tuned-tensors.js";
+export { startTensors, type TuningStart, tunedBytes } from "./tasks/tuned-tensors.js";

@@ -2,11 +2,11 @@ import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { attentionModel, checkAttention } from "./attention-check.js";
 import type { HostTensors } from "./engine.js";
-import { sessionOptions } from "./onnx-session.js";
+import { sessionOptions, weightless } from "./onnx-session.js";
 
 /** Runs a model on ONNX Runtime's CPU kernels. */
 async function onCpu(model: Uint8Array, inputs: HostTensors): Promise<Float32Array> {
-  const options = sessionOptions("onnx-cpu", { threads: 1 }, undefined);
+  const options = sessionOptions("onnx-cpu", { threads: 1 }, weightless);
   const session = await ort.InferenceSession.create(model, options);
   const feeds = Object.entries(inputs).map(
     ([name, { data, shape }]) => [name, new ort.Tensor("float32", data, shape)] as const,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { fromUnknown } from "@retake/errors";
 import * as ort from "onnxruntime-node";
 import { attentionModel, checkAttention } from "./attention-check.js";
-import { type OnnxEngineName, sessionOptions } from "./onnx-session.js";
+import { type OnnxEngineName, sessionOptions, weightless } from "./onnx-session.js";
 import type { DeviceFinding } from "./runner.js";
 
 /** What the process that tries a device has to say. */
@@ -12,7 +12,7 @@ export type ProbeAnswer =
 
 async function probe(name: OnnxEngineName): Promise<DeviceFinding> {
   const model = attentionModel({ target: "gpu", attention: "fused" });
-  const options = sessionOptions(name, { threads: 1 }, undefined);
+  const options = sessionOptions(name, { threads: 1 }, weightless);
   const session = await ort.InferenceSession.create(model, options);
   const { isRight, output } = await checkAttention(async (inputs) => {
     const feeds = Object.entries(inputs).map(

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { lowerToOnnx, recomputeActivations, traceProgram } from "@retake/compile";
@@ -6,12 +8,29 @@ import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import * as ort from "onnxruntime-node";
 import type { HostTensor, HostTensors, WeightLocations } from "./engine.js";
-import { type OnnxEngineName, ortVersion, sessionOptions } from "./onnx-session.js";
+import {
+  type OnnxEngineName,
+  ortVersion,
+  type SessionTerms,
+  sessionOptions,
+} from "./onnx-session.js";
 import { ProgramCache } from "./program-cache.js";
 import type { DeviceFinding, EngineOptions, Runner, RunnerProgram } from "./runner.js";
 
-/** Grows with every change that alters what a spec compiles to: part of the program cache's key. */
-const compilerVersion = 2;
+const require = createRequire(import.meta.url);
+
+/** Digest of the code that turns specs into programs: part of the program cache's key. */
+function compilerDigest(): string {
+  const hash = createHash("sha256");
+  for (const name of ["@retake/compile", "@retake/model"]) {
+    const folder = dirname(require.resolve(name));
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    for (const file of files.filter((path) => path.endsWith(".js")).sort()) {
+      hash.update(file).update(readFileSync(join(folder, file)));
+    }
+  }
+  return hash.digest("hex");
+}
 
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
@@ -56,28 +75,34 @@ function compile(
   });
 }
 
+function termsOf(program: Program, folder: string | undefined): SessionTerms {
+  const sizes = program.weights.map(({ shape }) => 4 * shape.reduce((a, b) => a * b, 1));
+  const isForward = program.outputs.every(({ name }) => name !== "loss");
+  return { folder, weightBytes: sizes.reduce((a, b) => a + b, 0), isForward };
+}
+
 /** Runs programs by ONNX Runtime, each as one session. */
 export class OnnxRunner implements Runner {
   readonly numericsId: string;
   readonly #name: OnnxEngineName;
   readonly #options: EngineOptions;
   readonly #attention: "fused" | "plain";
+  readonly #compiler = compilerDigest();
 
   constructor(name: OnnxEngineName, options: EngineOptions, device?: DeviceFinding) {
     this.#name = name;
     this.#options = options;
     this.#attention = device?.attention ?? "fused";
     const processor = device === undefined ? cpus()[0]?.model : device;
-    const terms = [name, ortVersion, arch(), processor, options.threads, compilerVersion];
-    const session = sessionOptions(name, { threads: options.threads }, undefined);
-    this.numericsId = sha256(JSON.stringify([terms, session])).slice(0, 16);
+    const terms = [name, ortVersion, arch(), processor, options.threads, this.#compiler];
+    this.numericsId = sha256(JSON.stringify(terms)).slice(0, 16);
   }
 
   async load(spec: ProgramSpec, weights: WeightLocations): Promise<RunnerProgram> {
     const program = createProgram(spec);
     const folder = weightFolder(program, weights);
     const model = await this.#compiled(spec, program, weights);
-    const options = sessionOptions(this.#name, this.#options, folder);
+    const options = sessionOptions(this.#name, this.#options, termsOf(program, folder));
     const session = await ort.InferenceSession.create(model, options);
     return new OnnxProgram(program, session, options.enableProfiling === true);
   }
@@ -95,7 +120,7 @@ export class OnnxRunner implements Runner {
       const { file, offset } = weights.get(name) ?? { file: "", offset: 0 };
       return [name, basename(file), offset];
     });
-    const key = sha256(JSON.stringify([compilerVersion, ortVersion, engine, spec, layout]));
+    const key = sha256(JSON.stringify([this.#compiler, ortVersion, engine, spec, layout]));
     const cache = new ProgramCache(join(cacheDir, "programs"));
     const known = await cache.read(key);
     if (known !== undefined) return known;

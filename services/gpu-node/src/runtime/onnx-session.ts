@@ -21,31 +21,50 @@ export const { version: ortVersion } = require("onnxruntime-node/package.json") 
   version: string;
 };
 
+/** Up to so many bytes of weights, a session may copy them into the layouts that it likes best. */
+const copiedWeightBytesMax = 256 * 2 ** 20;
+
+/** What of a program decides how its session is opened. */
+export interface SessionTerms {
+  /** Where the weights' files lie, if the program has weights. */
+  readonly folder: string | undefined;
+  readonly weightBytes: number;
+  /** Whether the program has no backward pass. */
+  readonly isForward: boolean;
+}
+
+/** Terms of a program without weights. */
+export const weightless: SessionTerms = { folder: undefined, weightBytes: 0, isForward: true };
+
 /**
- * How a session is opened. Mapped weights stay shared between processes only without prepacking
- * (design, section 1). For the CPU, nodes are fused and ordered by our own compiler: ONNX Runtime's
- * optimizer would undo the order. Its arena keeps the powers of two that it grows by: without it
- * the peak is lower, and page faults are fewer. On WebGPU no node may fall back to the CPU: each
- * would cost two copies and a wait.
+ * How a session is opened.
  *
- * @param folder  where the weights' files lie, if the program has weights
+ * Large weights stay mapped, and shared between processes, only without prepacking and without the
+ * optimizer's blocked convolutions (design, section 1). Small ones may be copied: a pass of the tiny
+ * U-Net is then a sixth faster. Backward passes run in the order that our own compiler gave them,
+ * which the optimizer would undo. ONNX Runtime's arena keeps the powers of two that it grows by:
+ * without it the peak is lower, and page faults are fewer. On WebGPU no node may fall back to the
+ * CPU: each would cost two copies and a wait.
  */
 export function sessionOptions(
   name: OnnxEngineName,
   options: EngineOptions,
-  folder: string | undefined,
+  { folder, weightBytes, isForward }: SessionTerms,
 ): ort.InferenceSession.SessionOptions {
+  const isCpu = name === "onnx-cpu";
+  const mayCopy = isCpu && weightBytes <= copiedWeightBytesMax;
   const session = {
-    disable_prepacking: "1",
+    disable_prepacking: mayCopy ? "0" : "1",
     ...(name === "onnx-webgpu" ? { disable_cpu_ep_fallback: "1" } : {}),
     ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
   };
+  const onCpu = mayCopy && isForward ? "all" : "disabled";
   return {
     executionProviders: [providers[name]],
     intraOpNumThreads: options.threads,
-    graphOptimizationLevel: name === "onnx-cpu" ? "disabled" : "extended",
+    graphOptimizationLevel: isCpu ? onCpu : "extended",
     enableMemPattern: false,
-    enableCpuMemArena: name !== "onnx-cpu",
+    enableCpuMemArena: !isCpu,
     logSeverityLevel: 3,
     ...(options.profileDir === undefined
       ? {}

@@ -56,3 +56,8 @@ export function tuningLayout(
 ): VectorLayout {
   return vectorLayout(trainableTensors(unetTensors(files.unetConfig), mode));
 }
+
+/** Bytes of what a mode tunes: of a delta, but for its header. */
+export function tunedBytes(files: Pick<ModelFiles, "unetConfig">, mode: TuningMode): number {
+  return tuningLayout(files, mode).length * Float32Array.BYTES_PER_ELEMENT;
+}
