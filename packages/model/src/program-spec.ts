@@ -11,7 +11,10 @@ export interface UNetShape {
   readonly promptTokens: number;
 }
 
-/** CLIP text encoder. In: `ids` [batch, promptTokens] int32. Out: `hidden` [batch, promptTokens, width]. */
+/**
+ * CLIP text encoder. In: `ids` [batch, promptTokens] int32.
+ * Out: `hidden` [batch, promptTokens, width].
+ */
 export interface TextSpec {
   readonly kind: "text";
   readonly config: TextConfig;
@@ -32,7 +35,8 @@ export interface VaeEncodeSpec {
 
 /**
  * VAE decoder, per frame. In: `latents` [frames, 4, height, width], already divided by latentScale;
- * `height` and `width` count latent cells. Out: `pixels` [frames, 3, height*f, width*f], not clamped.
+ * `height` and `width` count latent cells.
+ * Out: `pixels` [frames, 3, height*f, width*f], not clamped.
  */
 export interface VaeDecodeSpec {
   readonly kind: "vae-decode";
@@ -45,10 +49,10 @@ export interface VaeDecodeSpec {
 /**
  * 3D U-Net forward. In: `latents` [batch, 4, frames, height, width], `timestepSinusoid`
  * [max(batch, 2), blockOutChannels[0]] (host function `timestepSinusoid`; row i belongs to item i,
- * surplus rows repeat the last), `prompt` [batch, promptTokens, crossAttentionDim], and every tensor of
- * `unetInputTensors(config)` (the trainable ones and the temporal norms) under its key.
- * Out: `predictedNoise` [batch, 4, frames, height, width]; for each path in `captures` the output of
- * that module under `act/PATH`, in the authors' axes.
+ * surplus rows repeat the last), `prompt` [batch, promptTokens, crossAttentionDim], and every
+ * tensor of `unetInputTensors(config)` (the trainable ones and the temporal norms) under its key.
+ * Out: `predictedNoise` [batch, 4, frames, height, width]; for each path in `captures` the output
+ * of that module under `act/PATH`, in the authors' axes.
  */
 export interface UNetSpec {
   readonly kind: "unet";
@@ -72,9 +76,10 @@ export interface UNetGradientsSpec {
 
 /**
  * One module of the U-Net by its path in the checkpoint, with or without gradients: for proofs.
- * In: `x`, maybe `text` and `temb`, in the authors' axes; tensors of `unetInputTensors` that lie under
- * the path, under their key; with `gradients` also `cotangent`, of `out`'s shape.
- * Out: `out`; with `gradients` also `grad.x` and `grad.KEY` for each of `gradients`, KEY below the path.
+ * In: `x`, maybe `text` and `temb`, in the authors' axes; tensors of `unetInputTensors` that lie
+ * under the path, under their key; with `gradients` also `cotangent`, of `out`'s shape.
+ * Out: `out`; with `gradients` also `grad.x` and `grad.KEY` for each of `gradients`,
+ * KEY below the path.
  */
 export interface ModuleSpec {
   readonly kind: "module";
@@ -109,7 +114,7 @@ export type ModuleKind =
   | "mid-block"
   | "time-embedding";
 
-/** Everything that decides a program's graph; plain data, so that it crosses to workers and keys caches. */
+/** All that decides a program's graph; plain data: it crosses to workers and keys caches. */
 export type ProgramSpec =
   | TextSpec
   | VaeEncodeSpec

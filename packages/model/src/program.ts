@@ -20,8 +20,9 @@ export interface Bindings {
 }
 
 /**
- * A piece of the model with fixed shapes: which tensors go in, which weights it reads, and the plain
- * TensorFlow.js function between them. Engines either trace `call` into a graph or call it eagerly.
+ * A piece of the model with fixed shapes: which tensors go in, which weights it reads, and the
+ * plain TensorFlow.js function between them. Engines either trace `call` into a graph or call it
+ * eagerly.
  */
 export interface Program {
   readonly inputs: readonly TensorSpec[];

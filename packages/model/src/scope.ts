@@ -37,8 +37,9 @@ export function currentRecomputeMark(): string {
 }
 
 /**
- * A *recompute mark*: what `call` computes inside may be dropped after the forward pass, and computed
- * again from what went in when the backward pass needs it. Marks do not nest: the outermost counts.
+ * A *recompute mark*: what `call` computes inside may be dropped after the forward pass, and
+ * computed again from what went in when the backward pass needs it. Marks do not nest: the
+ * outermost counts.
  *
  * @source Chen et al. 2016, arXiv:1604.06174
  */
@@ -55,7 +56,7 @@ export function recomputeMark<Result>(path: string, call: () => Result): Result 
 /** Where a module finds its weights: below a path of the checkpoint's key space. */
 export interface Scope {
   readonly path: string;
-  /** The tensor whose key is this scope's path and `name`; undefined where the checkpoint has none. */
+  /** The tensor whose key is this path and `name`; undefined where the checkpoint has none. */
   readonly find: (name: string) => tf.Tensor | undefined;
   /** Receives the output of a module, in the authors' axes, where somebody asked for it. */
   readonly capture: ((path: string, output: () => tf.Tensor) => void) | undefined;

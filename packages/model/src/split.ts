@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 
 /**
- * Cuts a tensor into parts along an axis. One part is the tensor itself: TensorFlow.js has no gradient
- * of a split into one.
+ * Cuts a tensor into parts along an axis. One part is the tensor itself: TensorFlow.js has no
+ * gradient of a split into one.
  *
  * @param sizes  of the parts along the axis; they add up to its size
  */

@@ -79,8 +79,8 @@ function ownerOf(graph: Graph, id: number): GraphValue {
 }
 
 /**
- * The most bytes of computed values alive at one time, when nodes run in the graph's order, each value
- * is freed after its last use, and outputs stay to the end.
+ * The most bytes of computed values alive at one time, when nodes run in the graph's order, each
+ * value is freed after its last use, and outputs stay to the end.
  */
 function activationBytesMax(graph: Graph): number {
   const lastUse = new Map<number, number>();

@@ -129,15 +129,6 @@ export class Lowering {
     });
   }
 
-  /** Name of a float32 vector with the same number in each element. */
-  vector(number: number, length: number): string {
-    const rawData = new Uint8Array(new Float32Array(length).fill(number).buffer);
-    return this.#constant(`vector:${number}x${length}`, [length], {
-      dataType: onnxTypes.float32,
-      rawData,
-    });
-  }
-
   /** Name of a float32 scalar. */
   scalar(number: number): string {
     const rawData = new Uint8Array(Float32Array.of(number).buffer);

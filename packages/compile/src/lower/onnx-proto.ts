@@ -2,7 +2,7 @@ import protobuf from "protobufjs";
 
 const int64 = "int64";
 
-/** The part of onnx.proto that Retake writes: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+/** What Retake writes of onnx.proto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 const schema = protobuf.Root.fromJSON({
   nested: {
     onnx: {

@@ -21,10 +21,10 @@ function nodesAfterLoss(graph: Graph): ReadonlySet<GraphNode> {
 /**
  * The order in which nodes stand in the file, so that ONNX Runtime runs them in the graph's order.
  *
- * It runs nodes depth first, from those that nobody reads, the last of the file first, and from each
- * node goes into the input whose node stands last. So what nobody reads stands at the end, in reverse;
- * and what follows from activations alone (recomputed ones too) stands before what follows from the
- * loss, so that it runs only when it is needed.
+ * It runs nodes depth first, from those that nobody reads, the last of the file first, and from
+ * each node goes into the input whose node stands last. So what nobody reads stands at the end, in
+ * reverse; and what follows from activations alone (recomputed ones too) stands before what follows
+ * from the loss, so that it runs only when it is needed.
  */
 export function inFileOrder(graph: Graph): GraphNode[] {
   const afterLoss = nodesAfterLoss(graph);

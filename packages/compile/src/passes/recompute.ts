@@ -38,7 +38,7 @@ function isDropped(node: GraphNode): boolean {
   return node.segment !== "" && !node.backward;
 }
 
-/** What leaves its segment in the forward pass is alive anyway: the backward pass starts from it. */
+/** What leaves its segment in the forward pass is alive anyway: the backward pass needs it. */
 function valuesKept(graph: Graph): Set<ValueId> {
   const kept = new Set(graph.outputs.map(({ value }) => value));
   for (const node of graph.nodes) {
@@ -53,8 +53,8 @@ function valuesKept(graph: Graph): Set<ValueId> {
 
 /**
  * Drops what was computed inside recompute marks, and computes it again in the backward pass right
- * before it is read first. The numbers stay the same to the bit: the same operations run on the same
- * values.
+ * before it is read first. The numbers stay the same to the bit: the same operations run on the
+ * same values.
  *
  * @source Chen et al. 2016, arXiv:1604.06174
  */

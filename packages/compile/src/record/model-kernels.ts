@@ -36,7 +36,7 @@ function recordConvolutionInputGradient(call: KernelCall): GraphValue {
   return backend.builder.node("ConvolutionInputGradient", [dy, weight], { shape }, attributes);
 }
 
-/** What each frame says of itself, what a clip makes of it, and its use: frames may be divided here. */
+/** What each frame says of itself, what a clip makes of it, its use: frames may be divided here. */
 function recordGroupNorm({ backend, input, number }: KernelCall): GraphValue[] {
   const { builder } = backend;
   const [x, gain, bias] = [input("x"), input("gain"), input("bias")];

@@ -5,8 +5,8 @@ import { GraphBuilder } from "./graph-builder.js";
 export const recordBackendName = "retake-record";
 
 /**
- * A TensorFlow.js backend that records what it is asked to compute. Its tensors hold no numbers, only
- * the graph's value that they stand for.
+ * A TensorFlow.js backend that records what it is asked to compute. Its tensors hold no numbers,
+ * only the graph's value that they stand for.
  */
 export class RecordBackend extends tf.KernelBackend {
   builder = new GraphBuilder();

@@ -110,8 +110,8 @@ const neutral: Readonly<Record<string, { left?: number; right?: number }>> = {
 };
 
 /**
- * An elementwise function of two values, with broadcasting. Neutral fills vanish, functions of fills
- * are fills, and a value that was expanded only to meet the other is taken as it was before.
+ * An elementwise function of two values, with broadcasting. Neutral fills vanish, functions of
+ * fills are fills, and a value that was expanded only to meet the other is taken as it was before.
  */
 export function binary(
   builder: GraphBuilder,

@@ -11,7 +11,7 @@ interface Projections {
 }
 
 /**
- * Sparse-causal attention: every frame looks at the tokens of the first frame and of the frame before.
+ * Sparse-causal attention: a frame looks at the tokens of the first frame and of the one before it.
  *
  *     out[f] = attention(query[f], concat(key[0], key[f - 1]), concat(value[0], value[f - 1]))
  *
@@ -21,8 +21,8 @@ interface Projections {
  * @param projections  query, key, value, each `[clips * frames, tokens, channels]`, float32
  * @returns            `[clips * frames, tokens, channels]`, float32; the caller disposes it
  * @throws ShapeError  if the first axis does not divide into clips
- * @source Wu et al. 2023, arXiv:2212.11565, "ST-Attn"; `SparseCausalAttention` in the authors' code,
- *         which attends to the doubled keys
+ * @source Wu et al. 2023, arXiv:2212.11565, "ST-Attn"; `SparseCausalAttention` in the authors'
+ *         code, which attends to the doubled keys
  */
 export function sparseCausalAttention(
   projections: Projections,

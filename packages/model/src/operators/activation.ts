@@ -12,7 +12,8 @@ export const geluKernel = "RetakeGelu";
  * @param x      any shape, float32
  * @param scale  1 is SiLU; 1.702 is the quick-GELU of CLIP
  * @returns      the shape of `x`; the caller disposes it
- * @source Elfwing et al. 2017, arXiv:1702.03118; Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2
+ * @source Elfwing et al. 2017, arXiv:1702.03118;
+ *         Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2
  */
 export function silu(x: tf.Tensor, scale = 1): tf.Tensor {
   return runUnaryOperator(siluKernel, { x }, { scale }, () =>

@@ -64,7 +64,7 @@ export function attention(
 /** How many scores the backward pass holds at a time: 4 Mi of them, that is 16 MiB. */
 const scoresMax = 2 ** 22;
 
-/** Sizes of the parts in which heads are differentiated, so that one part's scores stay below the limit. */
+/** Sizes of the parts in which heads are differentiated: one part's scores stay below the limit. */
 function headParts(heads: number, scoresPerHead: number): number[] {
   const most = Math.min(heads, Math.max(1, Math.floor(scoresMax / scoresPerHead)));
   const full = Array.from({ length: Math.floor(heads / most) }, () => most);
@@ -108,7 +108,7 @@ function headGradients(heads: Heads): HeadGradients {
   };
 }
 
-/** The gradients of all heads, some at a time, so that their scores need not all be held at once. */
+/** The gradients of all heads, some at a time: their scores need not all be held at once. */
 function gradientsInParts(heads: Heads, sizes: readonly number[]): HeadGradients {
   const fold = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [-1, ...x.shape.slice(2)]);
   const parts = (x: tf.Tensor): tf.Tensor[] => splitInto(fold(x), sizes, 0);

@@ -84,12 +84,13 @@ function plainGroupNorm(
  *
  *     y = (x - mean) / sqrt(variance + eps) * gain + bias
  *
- * The statistics of a clip are those of its frames, (count, mean, M2) each, combined in frame order:
- * mean = avg(mean_f), M2 = sum(M2_f + n (mean_f - mean)^2). So frames may live on several nodes.
+ * The statistics of a clip are those of its frames, (count, mean, M2) each, combined in frame
+ * order: mean = avg(mean_f), M2 = sum(M2_f + n (mean_f - mean)^2). So frames may live on several
+ * nodes.
  *
- * @param x        `[images, channels, height, width]`, float32; images = clips x frames, frame fastest
+ * @param x        `[images, channels, height, width]`, float32; images = clips x frames
  * @param layer    `gain` and `bias`, `[channels]`, float32
- * @param options  `frames` images share their statistics: 1 normalises every image by itself
+ * @param options  `frames` images in a row share their statistics: 1 normalises each by itself
  * @returns        the shape of `x`; the caller disposes it
  * @throws ShapeError  if channels do not divide into groups, or images into clips
  * @source Wu & He 2018, arXiv:1803.08494; over frames as `ResnetBlock3D` of the authors' code does;
@@ -114,8 +115,8 @@ export function groupNorm(
 
 /**
  * The gradient in closed form, one multiplication of dy and one of x per cell:
- * dx = dy scale + x a + b, with r = 1/std, P = sum(gain dy x) and Q = sum(gain dy) per group of a clip,
- * a = -r^3 (P - mean Q) / n, b = -(r Q / n + a mean).
+ * dx = dy scale + x a + b, with r = 1/std, P = sum(gain dy x) and Q = sum(gain dy) per group of a
+ * clip, a = -r^3 (P - mean Q) / n, b = -(r Q / n + a mean).
  */
 tf.registerGradient({
   kernelName: groupNormKernel,

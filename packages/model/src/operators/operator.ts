@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
 
 /**
- * A *model-level operator*: a function with a plain TensorFlow.js composition as its meaning, that a
- * backend may know as one kernel.
+ * A *model-level operator*: a function with a plain TensorFlow.js composition as its meaning, that
+ * a backend may know as one kernel.
  *
  * Backends without such a kernel run (and differentiate) the plain composition. A recording backend
- * registers the kernel, and the gradient comes from `tf.registerGradient` under the same name: so the
- * oracle on the plain backend shares neither kernel nor gradient with what is recorded.
+ * registers the kernel, and the gradient comes from `tf.registerGradient` under the same name: so
+ * the oracle on the plain backend shares neither kernel nor gradient with what is recorded.
  *
  * @param kernelName  the kernel's name, beginning with `Retake`
  * @param inputs      tensors by the names that kernel and gradient use

@@ -5,7 +5,7 @@ import { textProgram } from "./text-program.js";
 import { unetGradientsProgram, unetProgram } from "./unet-program.js";
 import { vaeDecodeProgram, vaeEncodeProgram } from "./vae-program.js";
 
-/** Makes the program that a spec describes. Plain data in, so that any process can make the same. */
+/** Makes the program that a spec describes. Plain data in: any process can make the same. */
 export function createProgram(spec: ProgramSpec): Program {
   switch (spec.kind) {
     case "text":

@@ -59,7 +59,7 @@ function frozenTensors(config: UNetConfig): Program["weights"] {
   return unetTensors(config).filter(({ name }) => !isInputTensor(name));
 }
 
-/** The U-Net's forward pass as a program: see `UNetSpec`. Captured outputs have no declared shape. */
+/** The U-Net's forward pass as a program: see `UNetSpec`. Captures have no declared shape. */
 export function unetProgram(spec: UNetSpec): Program {
   const { config, shape } = spec;
   const { batch, frames, height, width } = shape;

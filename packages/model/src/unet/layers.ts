@@ -51,7 +51,7 @@ export function convolution3x3(scope: Scope, name: string, x: tf.Tensor): tf.Ten
   return convolutionLayer(scope, name, x, { padding: padAll(1) });
 }
 
-/** A 1x1 convolution. Some files store its weight as `[out, in]`. */
+/** A 1x1 convolution. */
 export function convolution1x1(scope: Scope, name: string, x: tf.Tensor): tf.Tensor {
   return convolutionLayer(scope, name, x, { padding: padAll(0) });
 }

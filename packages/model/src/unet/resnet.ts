@@ -23,7 +23,7 @@ export interface ResnetOptions {
  * A residual block with the time embedding added between its convolutions.
  *
  * @param x              `[clips * frames, inChannels, height, width]`, float32
- * @param timeEmbedding  `[clips, embeddingChannels]`; left out in the VAE, whose blocks know no time
+ * @param timeEmbedding  `[clips, embeddingChannels]`; left out in the VAE
  * @returns              `[clips * frames, outChannels, height, width]`
  * @source `ResnetBlock3D` in the authors' code: its norms span all frames of a clip
  */

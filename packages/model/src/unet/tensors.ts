@@ -107,7 +107,7 @@ function upTensors(config: UNetConfig, block: number): WeightSpec[] {
   return tensors;
 }
 
-/** Every tensor of the 3D U-Net, by key and shape: those of the 2D checkpoint and the temporal ones. */
+/** Every tensor of the 3D U-Net, by key and shape: the 2D checkpoint's, and the temporal ones. */
 export function unetTensors(config: UNetConfig): WeightSpec[] {
   const { blockOutChannels: channels, inChannels, outChannels } = config;
   const first = channels[0] ?? 0;

@@ -48,8 +48,8 @@ export function spatialAttention(
 }
 
 /**
- * Attention of every token to the prompt. The frames of a clip share the prompt, so its keys and values
- * are computed once and all frames query them as one longer sequence.
+ * Attention of every token to the prompt. The frames of a clip share the prompt, so its keys and
+ * values are computed once and all frames query them as one longer sequence.
  *
  * @param tokens  `[images, tokens, channels]`, float32, already normalised
  * @param prompt  `[prompts, promptTokens, crossAttentionDim]`; prompts divide images
@@ -95,8 +95,8 @@ export function temporalAttention(scope: Scope, sites: tf.Tensor, heads: number)
  *
  *     W2 (value * gelu(gate)),  value and gate being the halves of W1 x
  *
- * The two halves are computed by two products with the halves of the stored weight: slicing a weight
- * is free, slicing its result is not.
+ * The two halves are computed by two products with the halves of the stored weight: slicing a
+ * weight is free, slicing its result is not.
  *
  * @param tokens  `[..., channels]`, float32, already normalised
  * @returns       the same shape, before the residual is added
@@ -116,8 +116,8 @@ export function feedForward(scope: Scope, tokens: tf.Tensor): tf.Tensor {
 }
 
 /**
- * One transformer block: spatial, prompt, feed-forward, then temporal attention, each with its norm in
- * front and its residual behind.
+ * One transformer block: spatial, prompt, feed-forward, then temporal attention, each with its norm
+ * in front and its residual behind.
  *
  * @param tokens  `[clips * frames, tokens, channels]`, float32
  * @param prompt  `[prompts, promptTokens, crossAttentionDim]`

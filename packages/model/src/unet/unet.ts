@@ -139,8 +139,8 @@ function lastOf(tensors: readonly tf.Tensor[]): tf.Tensor {
  * The inflated U-Net: predicts the noise in a clip's latents.
  *
  * @param latents           `[batch, inChannels, frames, height, width]`, float32
- * @param timestepSinusoid  `[rows, blockOutChannels[0]]`, rows >= batch; surplus rows are not used, but
- *                          keep the embedding on one kernel whatever the batch
+ * @param timestepSinusoid  `[rows, blockOutChannels[0]]`, rows >= batch; surplus rows are not used,
+ *                          but keep the embedding on one kernel whatever the batch
  * @param prompt            `[batch, promptTokens, crossAttentionDim]`
  * @returns                 `[batch, outChannels, frames, height, width]`; the caller disposes it
  * @source Wu et al. 2023, arXiv:2212.11565; `UNet3DConditionModel` in the authors' code

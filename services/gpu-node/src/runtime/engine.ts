@@ -23,8 +23,8 @@ export interface WeightLocation {
 export type WeightLocations = ReadonlyMap<string, WeightLocation>;
 
 /**
- * Runs programs on one device. Every engine lives in a worker thread, so that a long run never blocks
- * the event loop of the caller.
+ * Runs programs on one device. Every engine lives in a worker thread, so that a long run never
+ * blocks the event loop of the caller.
  */
 export interface Engine {
   readonly name: EngineName;
@@ -45,7 +45,7 @@ export interface LoadedProgram {
    *                      `stopped` when `signal` was aborted before or while it ran
    */
   run(inputs: HostTensors, options?: RunOptions): Promise<HostTensors>;
-  /** Keeps inputs with the program, so that runs need not pass them. Replaces those fixed before. */
+  /** Keeps inputs with the program, so that runs need not pass them; replaces those kept before. */
   fix(inputs: HostTensors): Promise<void>;
   /** Begins to tune: for programs of the kind `unet-gradients`. */
   createTuner(start: TunerStart): Promise<Tuner>;

@@ -140,7 +140,8 @@ function feedOf(
   const same =
     given?.shape.length === wanted.length && wanted.every((n, i) => given.shape[i] === n);
   if (given === undefined || !same) {
-    const message = `${name}: expected [${wanted}], got ${given === undefined ? "nothing" : `[${given.shape}]`}`;
+    const got = given === undefined ? "nothing" : `[${given.shape}]`;
+    const message = `${name}: expected [${wanted}], got ${got}`;
     throw new RetakeError(Code.InvalidArgument, "bad-option", message);
   }
   return given.data instanceof Int32Array

@@ -40,11 +40,11 @@ export const weightless: SessionTerms = { folder: undefined, weightBytes: 0, isF
  * How a session is opened.
  *
  * Large weights stay mapped, and shared between processes, only without prepacking and without the
- * optimizer's blocked convolutions (design, section 1). Small ones may be copied: a pass of the tiny
- * U-Net is then a sixth faster. Backward passes run in the order that our own compiler gave them,
- * which the optimizer would undo. ONNX Runtime's arena keeps the powers of two that it grows by:
- * without it the peak is lower, and page faults are fewer. On WebGPU no node may fall back to the
- * CPU: each would cost two copies and a wait.
+ * optimizer's blocked convolutions (design, section 1). Small ones may be copied: a pass of the
+ * tiny U-Net is then a sixth faster. Backward passes run in the order that our own compiler gave
+ * them, which the optimizer would undo. ONNX Runtime's arena keeps the powers of two that it grows
+ * by: without it the peak is lower, and page faults are fewer. On WebGPU no node may fall back to
+ * the CPU: each would cost two copies and a wait.
  */
 export function sessionOptions(
   name: OnnxEngineName,

@@ -12,7 +12,7 @@ import {
 import type { HostTensor, HostTensors, TunerStart, TunerStep } from "./engine.js";
 import type { RunnerProgram } from "./runner.js";
 
-/** The worker's side of a `Tuner`: owns weights, moments and the gradients of the step under way. */
+/** The worker's side of a `Tuner`: owns weights, moments and the gradients of the open step. */
 export class WorkerTuner {
   readonly #program: RunnerProgram;
   readonly #layout: VectorLayout;
