@@ -5,7 +5,7 @@ import { fromUnknown } from "@retake/errors";
 import { fileDigest, jsonDigest } from "./file-digest.js";
 import { makeFolders } from "./make-folders.js";
 
-/** Grows with every change of what an artifact's key does not name: all older ones are forgotten. */
+/** Grows with every change that no key names: then all older artifacts are forgotten. */
 const artifactVersion = 1;
 
 export const artifactKinds = ["clip", "moments", "prompt", "delta", "inverted"] as const;
@@ -39,7 +39,8 @@ export interface Artifact<Value> {
 }
 
 /**
- * The artifact of a key: from the store, if it is there and its digest is right, else made and kept.
+ * The artifact of a key: from the store, if it is there and its digest is right, else made and
+ * kept.
  * A store that cannot be written costs time, never the result.
  */
 export async function artifact<Value>(

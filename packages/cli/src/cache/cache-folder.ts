@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { makeFolders } from "./make-folders.js";
 
-/** Where what can be computed again is kept: `RETAKE_CACHE`, else `retake` in the XDG cache folder. */
+/** Folder of what can be computed again: `RETAKE_CACHE`, else `retake` in the XDG cache folder. */
 export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
   const given = env.RETAKE_CACHE;
   if (given !== undefined && given !== "") return resolve(given);

@@ -20,10 +20,10 @@ export function addCacheCommand(program: Command, environment: Environment): voi
     .command("prune")
     .description("remove what was not used lately")
     .option("--older <age>", "what was not used for so long: 12h, 30d", (text) =>
-      ageOfText(text, "--older"),
+      ageOfText(text, { label: "--older" }),
     )
     .option("--max-size <size>", "what is beyond so much, oldest first: 500M, 10G", (text) =>
-      bytesOfText(text, "--max-size"),
+      bytesOfText(text, { label: "--max-size" }),
     )
     .option("--all", "everything")
     .option("--dry-run", "only say what would go")

@@ -57,7 +57,8 @@ export function examinationText(found: Examination): string {
   const mark = (ok: boolean): string => (ok ? "ok     " : "missing");
   const program = (name: "ffmpeg" | "ffprobe"): string => {
     const status = programs[name];
-    return `${mark(status.found)}  ${name}: ${status.found ? `${status.version}, ${status.path}` : status.reason}`;
+    const said = status.found ? `${name}: ${status.version}, ${status.path}` : status.reason;
+    return `${mark(status.found)}  ${said}`;
   };
   const engine = ({ name, works, reason, advice, numericsId }: EngineHealth): string =>
     `${mark(works)}  ${name}: ${works ? `numerics ${numericsId}` : `${reason}; ${advice}`}`;

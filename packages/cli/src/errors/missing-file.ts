@@ -1,15 +1,20 @@
-import { access, constants } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 
 /**
  * Finds out whether a file can be read, before any work is done for it.
  *
- * @param what  for the message: "a video file"
+ * @param expected.what  for the message: "a video file"
  * @throws RetakeError  `file-not-found`, `file-unreadable`
  */
-export async function assertReadable(path: string, what: string): Promise<void> {
+export async function assertReadable(
+  path: string,
+  { what }: { readonly what: string },
+): Promise<void> {
+  let isFolder = false;
   try {
     await access(path, constants.R_OK);
+    isFolder = (await stat(path)).isDirectory();
   } catch (thrown) {
     const { code, reason, message } = fromUnknown(thrown, path);
     const isAbsent = code === Code.NotFound;
@@ -17,4 +22,7 @@ export async function assertReadable(path: string, what: string): Promise<void> 
     const text = `${path}: expected ${what}, got ${got}; check the path`;
     throw new RetakeError(code, reason, text, { cause: thrown });
   }
+  if (!isFolder) return;
+  const message = `${path}: expected ${what}, got a folder; check the path`;
+  throw new RetakeError(Code.InvalidArgument, "file-unreadable", message);
 }

@@ -21,11 +21,14 @@ export async function dryRun(
   context: { readonly environment: Environment; readonly cacheDir: string },
 ): Promise<Prediction> {
   const { environment, cacheDir } = context;
-  const plan = work.plan ?? planOf(files, work);
   const { nowMs, signal } = environment;
   const side = Math.min(work.size.width, work.size.height) / files.latentFactor;
-  const flopsPerSecond = await withModel(files, { ...work.settings, cacheDir }, (model) =>
-    measureRate(model, { side, nowMs, signal }),
+  const meanwhile = async (): Promise<Plan> => work.plan ?? planOf(files, work);
+  const machine = { ...work.settings, cacheDir, meanwhile };
+  const [plan, flopsPerSecond] = await withModel(
+    files,
+    machine,
+    async (model, planned) => [planned, await measureRate(model, { side, nowMs, signal })] as const,
   );
   const seconds = plan.flops / flopsPerSecond;
   return { ...plan, seconds, flopsPerSecond, availableBytes: work.availableBytes };

@@ -30,7 +30,9 @@ export async function givenNetwork(
   if (warning !== undefined) reporter.warn(warning);
   const label = `${deltaPath}: temporalStart`;
   const temporalStart = tuningSpecs.temporalStart.decode(header.settings.temporalStart, label);
-  if (!Number.isSafeInteger(header.seed)) throw badOption(deltaPath, "a seed", header.seed);
+  if (!Number.isSafeInteger(header.seed)) {
+    throw badOption(deltaPath, { expected: "a seed", got: header.seed });
+  }
   const start = await startTensors(model.files, { seed: header.seed, temporalStart });
   const { sha256 } = await fileDigest(deltaPath);
   return { id: `delta ${sha256}`, tensors: { ...start, ...tensors } };

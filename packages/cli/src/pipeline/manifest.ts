@@ -92,7 +92,7 @@ export interface ManifestToRun {
  * @throws RetakeError  `file-not-found`, `file-malformed`, `bad-option`
  */
 export async function readManifest(path: string): Promise<ManifestToRun> {
-  await assertReadable(path, "a manifest.json");
+  await assertReadable(path, { what: "a manifest.json" });
   const text = await readFile(path, "utf8").catch((thrown: unknown) => {
     throw fromUnknown(thrown, `reading ${path}`);
   });

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Size } from "@retake/coordinator";
-import { type ModelFiles, openModelFiles } from "@retake/gpu-node";
+import { checkSampling, type ModelFiles, openModelFiles, tunedBytes } from "@retake/gpu-node";
 import { cacheFolder, makeCacheFolder } from "../cache/cache-folder.js";
 import type { Environment } from "../environment.js";
+import { assertRoom } from "../errors/assert-room.js";
 import { assertReadable } from "../errors/missing-file.js";
 import type { Reporter } from "../progress/reporter.js";
 import { type ChosenSettings, cardSettings, chosenSettings } from "../settings/chosen-settings.js";
@@ -11,6 +12,11 @@ import { admitted } from "./admission.js";
 import { chosenSize } from "./clip-phase.js";
 import type { Job } from "./job.js";
 import type { Plan } from "./plan.js";
+
+/** Bytes of pixels for each byte of video, at the least. */
+const videoBytesPerByteMin = 8;
+/** Weights and two moments; the one before stays until the new one is whole. */
+const snapshotVectors = 6;
 
 /** A job whose inputs were found good, before any long work. */
 export interface PreparedJob {
@@ -32,20 +38,39 @@ export async function prepareJob(
   environment: Environment,
   reporter: Reporter,
 ): Promise<PreparedJob> {
-  await assertReadable(job.clipPath, "a video file");
-  if (job.deltaPath !== undefined) await assertReadable(job.deltaPath, "a delta file");
-  if (job.latentsPath !== undefined) await assertReadable(job.latentsPath, "inverted latents");
+  await assertReadable(job.clipPath, { what: "a video file" });
+  if (job.deltaPath !== undefined) await assertReadable(job.deltaPath, { what: "a delta file" });
+  if (job.latentsPath !== undefined)
+    await assertReadable(job.latentsPath, { what: "inverted latents" });
   const cacheDir = cacheFolder(environment.env);
   await makeCacheFolder(cacheDir);
   const files = await openFiles(job, { environment, reporter, cacheDir });
   const card = cardSettings(files.card, join(files.root, "retake.json"));
   const settings = chosenSettings(job.given, card, { threads: availableParallelism() });
+  if (job.command !== "tune") {
+    checkSampling(files, { samplingCount: settings.ddim, strength: settings.strength });
+  }
   const { signal } = environment;
   const { pictureSide } = files;
   const size = await chosenSize(job.clipPath, { size: settings.size, pictureSide, signal });
   const availableBytes = process.availableMemory();
+  await assertRoomFor(job, { files, settings, size, cacheDir });
   const plan = admitted(files, { job, settings, size }, availableBytes);
   return { files, settings, size, cacheDir, plan, availableBytes };
+}
+
+/** Room for the videos, about, and for what is tuned: a full disk is found out now. */
+async function assertRoomFor(
+  job: Job,
+  work: Pick<PreparedJob, "files" | "settings" | "size" | "cacheDir">,
+): Promise<void> {
+  const { files, settings, size, cacheDir } = work;
+  const tunes = job.command === "edit" || job.command === "tune";
+  const deltaBytes = tunes ? tunedBytes(files, settings.mode) : 0;
+  const clipBytes = settings.frames * size.width * size.height * 3;
+  const videoBytes = ((job.prompts.length + 1) * clipBytes) / videoBytesPerByteMin;
+  await assertRoom(job.outPath, deltaBytes + videoBytes);
+  await assertRoom(cacheDir, tunes ? snapshotVectors * deltaBytes : 0);
 }
 
 function openFiles(

@@ -25,7 +25,8 @@ export interface ResultFolder {
  * Makes the place for a result, and finds out now, before any work, whether it can be written. A
  * result of an earlier run is replaced at the end; any other folder must be empty.
  *
- * @throws RetakeError  `output-not-writable`, `disk-full`; `bad-option` for a folder with other files
+ * @throws RetakeError  `output-not-writable`, `disk-full`; `bad-option` for a folder with other
+ *                      files
  */
 export async function createResultFolder(given: string): Promise<ResultFolder> {
   const path = resolve(given);

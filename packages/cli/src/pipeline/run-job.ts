@@ -57,16 +57,18 @@ async function fillFolder(
 ): Promise<void> {
   const { reporter, environment } = context;
   const { files, settings, size, cacheDir } = prepared;
+  const { workPath } = folder;
   const store = {
     ...{ folder: cacheDir, isOn: job.useCache, nowMs: environment.nowMs },
     onWarning: (warning: string) => reporter.warn(warning),
   };
-  const source = await clipPhase({ ...context, store }, job.clipPath, { settings, size });
-  await withModel(files, { ...settings, cacheDir }, async (model) => {
+  const meanwhile = (): Promise<SourceClip> =>
+    clipPhase({ ...context, store }, job.clipPath, { settings, size });
+  const machine = { ...settings, cacheDir, meanwhile };
+  await withModel(files, machine, async (model, source) => {
     const sized = { ...settings, size: `${size.width}x${size.height}` };
     const session = { ...context, store, model, settings: sized };
     if (job.expected !== undefined) compare(session, source, job.expected);
-    const { workPath } = folder;
     const done = await runPhases(session, { job, source, workPath });
     await writeManifest(workPath, await manifestOf(session, { job, source, done }));
   });

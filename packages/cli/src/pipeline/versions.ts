@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { findPrograms } from "@retake/coordinator";
+import { engineVersions } from "@retake/gpu-node";
 
 /** Retake's own version. */
 export function retakeVersion(): string {
@@ -15,18 +15,8 @@ export async function runVersions(): Promise<Readonly<Record<string, string>>> {
   return {
     retake: retakeVersion(),
     node: process.versions.node,
-    onnxruntime: onnxRuntimeVersion(),
+    ...engineVersions(),
     ffmpeg: ffmpeg.found ? ffmpeg.version : "none",
     platform: `${process.platform}-${process.arch}`,
   };
-}
-
-function onnxRuntimeVersion(): string {
-  try {
-    const require = createRequire(import.meta.resolve("@retake/gpu-node"));
-    const { version } = require("onnxruntime-node/package.json") as { version: string };
-    return version;
-  } catch {
-    return "none";
-  }
 }

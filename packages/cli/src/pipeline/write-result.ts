@@ -28,34 +28,38 @@ export async function writeEdits(
     readonly sourceLabel: string;
     readonly edits: readonly EditedClip[];
   },
-): Promise<readonly string[]> {
+): Promise<void> {
   const { environment, reporter } = session;
   const { workPath, clip, clipPath, edits } = request;
   const { signal } = environment;
   const audioFrom = { path: clipPath, startS: clip.startS, durationS: clip.durationS };
   const shared = { rate: clip.rate, audioFrom, signal };
-  return reporter.phase("write", async () => {
-    const names: string[] = [];
-    for (const [index, edit] of edits.entries()) {
-      const name = editFileName(edit.prompt, index);
-      const { sound } = await encodeVideo(edit.clip, { ...shared, path: join(workPath, name) });
-      if (sound === "unreadable" && index === 0) {
-        reporter.warn(`${clipPath}: its sound cannot be read; the edits are silent`);
-      }
-      names.push(name);
+  const tiles = [
+    { clip, label: request.sourceLabel },
+    ...edits.map(({ clip: edited, prompt }) => ({ clip: edited, label: prompt })),
+  ];
+  await reporter.phase("write", async () => {
+    const videos = edits.map(({ clip: edited, prompt }, index) =>
+      encodeVideo(edited, { ...shared, path: join(workPath, editFileName(prompt, index)) }),
+    );
+    const path = join(workPath, "side-by-side.mp4");
+    const written = await allOf([...videos, encodeSideBySide(tiles, { ...shared, path })]);
+    if (written.some(({ sound }) => sound === "unreadable")) {
+      reporter.warn(`${clipPath}: its sound cannot be read; the edits are silent`);
     }
-    const tiles = [
-      { clip, label: request.sourceLabel },
-      ...edits.map(({ clip: edited, prompt }) => ({ clip: edited, label: prompt })),
-    ];
-    const sideBySide = join(workPath, "side-by-side.mp4");
-    await encodeSideBySide(tiles, { ...shared, path: sideBySide });
     const first = edits[0]?.clip;
-    if (first !== undefined) {
-      const frame = Math.floor(first.frames / 2);
-      await writePoster(first, { path: join(workPath, "poster.png"), frame, signal });
-    }
-    return names;
+    if (first === undefined) return;
+    const frame = Math.floor(first.frames / 2);
+    await writePoster(first, { path: join(workPath, "poster.png"), frame, signal });
+  });
+}
+
+/** Waits for all, also when one fails: none may go on writing when the folder is removed. */
+async function allOf<Value>(works: readonly Promise<Value>[]): Promise<readonly Value[]> {
+  const ended = await Promise.allSettled(works);
+  return ended.map((end) => {
+    if (end.status === "rejected") throw end.reason;
+    return end.value;
   });
 }
 

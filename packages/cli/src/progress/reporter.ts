@@ -100,7 +100,7 @@ export class Reporter {
       ...{ event: "progress", phase: name, done: at.done, total: at.total },
       ...(leftMs === undefined ? {} : { secondsLeft: leftMs / 1000 }),
     });
-    const rate = rateText(fresh, at.elapsedMs);
+    const rate = rateText(fresh, { milliseconds: at.elapsedMs });
     const left = leftMs === undefined ? "" : `, ${durationText(leftMs)} left`;
     const text = `${name}: ${at.done} of ${at.total}${rate === "" ? "" : `, ${rate}`}${left}`;
     if (this.#isLive) this.#redraw(text);

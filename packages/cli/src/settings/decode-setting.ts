@@ -39,7 +39,8 @@ function number(
     const given = typeof value === "string" ? numberOfText(value) : value;
     const isIn = (n: number): boolean => (above ? n > min : n >= min) && n <= max;
     if (typeof given === "number" && kind.isRight(given) && isIn(given)) return given;
-    throw badOption(label, `${kind.expected} ${from} to ${max}`, value);
+    const expected = `${kind.expected} ${from} to ${max}`;
+    throw badOption(label, { expected, got: value });
   };
   return { flags, help, fallback, decode };
 }
@@ -57,7 +58,7 @@ export function choice<Value extends string>(
   const decode = (value: unknown, label: string): Value => {
     const found = choices.find((candidate) => candidate === value);
     if (found !== undefined) return found;
-    throw badOption(label, `one of ${choices.join(", ")}`, value);
+    throw badOption(label, { expected: `one of ${choices.join(", ")}`, got: value });
   };
   return { flags, help, fallback, decode };
 }
@@ -70,7 +71,7 @@ export function patterned(
   const decode = (value: unknown, label: string): string => {
     const text = typeof value === "number" ? String(value) : value;
     if (typeof text === "string" && pattern.test(text)) return text;
-    throw badOption(label, expected, value);
+    throw badOption(label, { expected, got: value });
   };
   return { flags, help, fallback, decode };
 }
@@ -78,7 +79,10 @@ export function patterned(
 const shownCharactersMax = 60;
 
 /** A value that cannot be used. */
-export function badOption(label: string, expected: string, got: unknown): RetakeError {
+export function badOption(
+  label: string,
+  { expected, got }: { readonly expected: string; readonly got: unknown },
+): RetakeError {
   const text = typeof got === "string" ? JSON.stringify(got) : String(got);
   const shown = text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}...` : text;
   return badUsage(label, { expected, got: shown });

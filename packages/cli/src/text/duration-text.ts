@@ -12,7 +12,10 @@ export function durationText(milliseconds: number): string {
 }
 
 /** Work per time, in whichever unit gives a readable number: `4.2/s`, `12 s each`. */
-export function rateText(done: number, milliseconds: number): string {
+export function rateText(
+  done: number,
+  { milliseconds }: { readonly milliseconds: number },
+): string {
   if (done <= 0 || milliseconds <= 0) return "";
   const perSecond = (done * 1000) / milliseconds;
   return perSecond >= 1 ? `${perSecond.toFixed(1)}/s` : `${durationText(milliseconds / done)} each`;

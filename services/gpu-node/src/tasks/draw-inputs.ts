@@ -33,8 +33,8 @@ export function drawSpec(model: Model, context: DrawContext): UNetGradientsSpec 
 }
 
 /**
- * The inputs of one draw: fresh latents from the posterior, noised to a random timestep. A draw is the
- * unit of tuning work: whoever computes it, on whichever node, gets the same numbers.
+ * The inputs of one draw: fresh latents from the posterior, noised to a random timestep. A draw is
+ * the unit of tuning work: whoever computes it, on whichever node, gets the same numbers.
  *
  * @param draw.attempt  names the draws of a step; an abandoned step's are not drawn again
  */

@@ -63,7 +63,7 @@ export async function encodeClip(
   return { mean: ordered(moments.mean), logVariance: ordered(moments.logvar) };
 }
 
-/** The latents that inversion starts from: the posterior's mean, so that chance has no part in it. */
+/** The latents that inversion starts from: the posterior's mean, without any chance. */
 export function meanLatents(model: Model, moments: ClipMoments): HostTensor {
   latentSizes(moments.mean);
   return posteriorOf(model, moments);

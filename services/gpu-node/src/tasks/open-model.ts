@@ -22,7 +22,7 @@ const partOf: Readonly<Record<ProgramSpec["kind"], ModelPart>> = {
   module: "unet",
 };
 
-/** Puts a checkpoint on an engine. Programs are loaded when first run; the engine stays the caller's. */
+/** Puts a checkpoint on an engine, which stays the caller's. Programs load when first run. */
 export function openModel(files: ModelFiles, engine: Engine): Model {
   const programs = new ModelPrograms(files, engine);
   return { files, numericsId: engine.numericsId, programs };

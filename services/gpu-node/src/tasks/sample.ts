@@ -31,6 +31,19 @@ export interface SampleInput {
 }
 
 /**
+ * Refuses numbers that sampling and inversion would refuse, before any work is done.
+ *
+ * @throws RetakeError  `bad-option`
+ */
+export function checkSampling(
+  { schedule }: Pick<Model["files"], "schedule">,
+  { samplingCount, strength }: { readonly samplingCount: number; readonly strength: number },
+): void {
+  samplingTimesteps(schedule, samplingCount);
+  firstSamplingIndex(samplingCount, { strength });
+}
+
+/**
  * Latents of an edited clip: DDIM downwards with guidance, without added noise.
  *
  * @returns  in the shape of the latents; the caller owns it
