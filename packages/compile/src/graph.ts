@@ -66,6 +66,21 @@ export function graphValue(
   return value;
 }
 
+/** The nodes that the outputs need, in their order. */
+export function neededNodes(
+  nodes: readonly GraphNode[],
+  outputs: readonly GraphOutput[],
+): GraphNode[] {
+  const needed = new Set(outputs.map(({ value }) => value));
+  const kept: GraphNode[] = [];
+  for (const node of nodes.toReversed()) {
+    if (!node.outputs.some((id) => needed.has(id))) continue;
+    kept.push(node);
+    for (const id of node.inputs) needed.add(id);
+  }
+  return kept.reverse();
+}
+
 /** Whether two shapes are the same. */
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);

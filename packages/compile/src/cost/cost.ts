@@ -104,9 +104,26 @@ function activationBytesMax(graph: Graph): number {
   return most;
 }
 
+/** Bytes of a stored tensor, from `begin` up to, not including, `end`. */
+interface Range {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** How many bytes lie in at least one of the ranges. */
+function bytesCovered(ranges: readonly Range[]): number {
+  let covered = 0;
+  let reached = 0;
+  for (const { begin, end } of ranges.toSorted((a, b) => a.begin - b.begin)) {
+    covered += Math.max(0, end - Math.max(begin, reached));
+    reached = Math.max(reached, end);
+  }
+  return covered;
+}
+
 /** Predicts what running a graph once takes. */
 export function cost(graph: Graph): Cost {
-  const weights = new Map<string, number>();
+  const weights = new Map<string, Range[]>();
   let flops = 0;
   let bytesMoved = 0;
   for (const node of graph.nodes) {
@@ -116,13 +133,16 @@ export function cost(graph: Graph): Cost {
       const value = graphValue(graph, id);
       bytesMoved += bytesOf(value);
       const { origin } = value;
-      if (origin.kind === "weight") weights.set(`${origin.name}+${origin.begin}`, bytesOf(value));
+      if (origin.kind !== "weight") continue;
+      const begin = bytesPerElement * origin.begin;
+      const range = { begin, end: begin + bytesOf(value) };
+      weights.set(origin.name, [...(weights.get(origin.name) ?? []), range]);
     }
   }
   return {
     flops,
     bytesMoved,
-    weightBytes: [...weights.values()].reduce((a, b) => a + b, 0),
+    weightBytes: [...weights.values()].reduce((sum, ranges) => sum + bytesCovered(ranges), 0),
     inputBytes: graph.inputs.reduce((sum, value) => sum + bytesOf(value), 0),
     activationBytesMax: activationBytesMax(graph),
   };

@@ -1,4 +1,11 @@
-import { type Graph, type GraphNode, type GraphValue, graphValue, type ValueId } from "../graph.js";
+import {
+  type Graph,
+  type GraphNode,
+  type GraphValue,
+  graphValue,
+  neededNodes,
+  type ValueId,
+} from "../graph.js";
 
 /** Copies nodes of the forward pass for the backward pass, each at most once. */
 class Copies {
@@ -77,5 +84,5 @@ export function recomputeActivations(graph: Graph): Graph {
     const node = redirected.get(value.id);
     return node === undefined ? value : { ...value, origin: { kind: "node" as const, node } };
   });
-  return { ...graph, nodes, values };
+  return { ...graph, nodes: neededNodes(nodes, graph.outputs), values };
 }

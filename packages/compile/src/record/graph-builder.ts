@@ -7,6 +7,7 @@ import {
   type GraphOutput,
   type GraphValue,
   graphValue,
+  neededNodes,
   type Origin,
   type ValueId,
 } from "../graph.js";
@@ -105,13 +106,7 @@ export class GraphBuilder {
 
   /** The graph of everything that the outputs need. */
   finish(outputs: readonly GraphOutput[]): Graph {
-    const needed = new Set(outputs.map(({ value }) => value));
-    const kept: GraphNode[] = [];
-    for (const node of this.#nodes.toReversed()) {
-      if (!node.outputs.some((id) => needed.has(id))) continue;
-      kept.push(node);
-      for (const id of node.inputs) needed.add(id);
-    }
-    return { nodes: kept.reverse(), values: this.values, inputs: this.#inputs, outputs };
+    const nodes = neededNodes(this.#nodes, outputs);
+    return { nodes, values: this.values, inputs: this.#inputs, outputs };
   }
 }

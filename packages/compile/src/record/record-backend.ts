@@ -10,11 +10,12 @@ export const recordBackendName = "retake-record";
  */
 export class RecordBackend extends tf.KernelBackend {
   builder = new GraphBuilder();
-  readonly #values = new WeakMap<object, GraphValue>();
+  #values = new WeakMap<object, GraphValue>();
 
   /** Begins a new recording; tensors of the one before are of no use any more. */
   begin(): GraphBuilder {
     this.builder = new GraphBuilder();
+    this.#values = new WeakMap();
     return this.builder;
   }
 

@@ -129,7 +129,7 @@ export function binary(
   if (right !== undefined && right === neutral[operation]?.right) return expand(builder, a, shape);
   if (left !== undefined && left === neutral[operation]?.left) return expand(builder, b, shape);
   const scaled = operation === "Mul" ? scaledProduct(builder, operands) : undefined;
-  if (scaled !== undefined) return scaled;
+  if (scaled !== undefined) return expand(builder, scaled, shape);
   const narrow = (value: GraphValue, other: GraphValue): GraphValue => {
     const node = producer(value, "Expand");
     if (node === undefined) return value;
@@ -137,8 +137,8 @@ export function binary(
     const joint = tf.broadcast_util.assertAndGetBroadcastShape([...before.shape], [...other.shape]);
     return sameShape(joint, shape) ? before : value;
   };
-  const inputs = [narrow(a, b), narrow(b, a)].map((value) => asScalar(builder, value));
-  return elementwise(builder, operation, inputs, shape);
+  const [first, second] = [asScalar(builder, narrow(a, b)), asScalar(builder, narrow(b, a))];
+  return expand(builder, elementwise(builder, operation, [first, second]), shape);
 }
 
 /** A fill needs one element only where it is broadcast. */
@@ -168,11 +168,10 @@ function scaledProduct(
 function elementwise(
   builder: GraphBuilder,
   operation: string,
-  inputs: readonly GraphValue[],
-  shape: readonly number[],
+  inputs: readonly [GraphValue, GraphValue],
 ): GraphValue {
   const [a, b] = inputs;
-  if (a === undefined || b === undefined) throw new Error(`${operation}: two operands`);
+  const shape = tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
   const scalars = inputs.filter((value) => value.shape.length === 0);
   const [full] = inputs.filter((value) => value.shape.length > 0);
   if (full !== undefined && scalars.length === 1) {

@@ -100,10 +100,8 @@ function split(builder: GraphBuilder, call: KernelCall): GraphValue[] {
   const x = call.input("x");
   const [axis = 0] = tf.util.parseAxisParam(call.number("axis"), [...x.shape]);
   const given = call.attributes.numOrSizeSplits as number | number[];
-  const sizes =
-    typeof given === "number"
-      ? Array.from({ length: given }, () => (x.shape[axis] ?? 0) / given)
-      : given;
+  const shaped = { shape: [...x.shape] } as tf.Tensor;
+  const sizes = tf.backend_util.prepareSplitSize(shaped, given, axis);
   let at = 0;
   return sizes.map((along) => {
     const begin = x.shape.map((_, i) => (i === axis ? at : 0));
@@ -116,6 +114,7 @@ function split(builder: GraphBuilder, call: KernelCall): GraphValue[] {
 function pad(builder: GraphBuilder, call: KernelCall): GraphValue {
   const x = call.input("x");
   const paddings = call.attributes.paddings as [number, number][];
+  if (call.number("constantValue") !== 0) throw new Error("record: padding is with zeros only");
   const shape = x.shape.map(
     (size, axis) => size + (paddings[axis] ?? [0, 0]).reduce((a, b) => a + b),
   );
@@ -165,12 +164,11 @@ function registerShape(): void {
   recordKernel("Transpose", ({ backend, input, numbers }) =>
     transpose(backend.builder, input("x"), numbers("perm")),
   );
-  recordKernel("Slice", ({ backend, input, numbers }) => {
+  recordKernel("Slice", ({ backend, input, attributes }) => {
     const x = input("x");
-    const begin = numbers("begin");
-    const size = numbers("size").map((n, axis) =>
-      n < 0 ? (x.shape[axis] ?? 0) - (begin[axis] ?? 0) : n,
-    );
+    const given = attributes as { begin: number | number[]; size?: number | number[] };
+    const shaped = { shape: [...x.shape] } as tf.Tensor;
+    const [begin = [], size = []] = tf.slice_util.parseSliceParams(shaped, given.begin, given.size);
     return slice(backend.builder, x, { begin, size });
   });
   recordKernel("SplitV", (call) => split(call.backend.builder, call));
@@ -197,7 +195,8 @@ function registerShape(): void {
   });
   recordKernel("GatherV2", ({ backend, input, number }) => {
     const [x, indices] = [input("x"), input("indices")];
-    const axis = number("axis");
+    const [axis = 0] = tf.util.parseAxisParam(number("axis"), [...x.shape]);
+    if (number("batchDims") !== 0) throw new Error("record: gather knows no batch dimensions");
     const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
     return backend.builder.node("Gather", [x, indices], { shape }, { axis });
   });

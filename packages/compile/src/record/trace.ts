@@ -25,8 +25,11 @@ function recordBackend(): RecordBackend {
  */
 export function traceProgram(program: Program): Graph {
   const backend = recordBackend();
+  // Asking for it makes TensorFlow.js choose its backend, if it has not yet: it must come back.
+  tf.backend();
   const before = tf.getBackend();
   void tf.setBackend(recordBackendName);
+  tf.engine().startScope();
   try {
     const builder = backend.begin();
     const inputs = new Map(
@@ -54,6 +57,7 @@ export function traceProgram(program: Program): Graph {
     }));
     return builder.finish(outputs);
   } finally {
-    if (before !== "" && before !== undefined) void tf.setBackend(before);
+    tf.engine().endScope();
+    void tf.setBackend(before);
   }
 }
