@@ -35,10 +35,10 @@ export function lowerToOnnx(graph: Graph, options: LoweringOptions): Uint8Array 
   const to = new Lowering(graph, options);
   for (const node of inFileOrder(graph)) lowerNode(node, to);
   const outputs = graph.outputs.map(({ name, value }) => {
-    const { shape, type, origin } = graphValue(graph, value);
+    const { shape, type } = graphValue(graph, value);
     const known = to.name(value);
     // An output that is an input, a constant or another output as well needs a node of its own.
-    if (known !== name || origin.kind !== "node") to.emit("Identity", [known], {}, name);
+    if (known !== name) to.emit("Identity", [known], {}, name);
     return { name, dims: shape, dataType: onnxTypes[type] };
   });
   const inputs = graph.inputs.map(({ origin, shape, type }) => ({

@@ -38,7 +38,8 @@ export class Lowering {
     this.#read = new Set(graph.nodes.flatMap(({ inputs }) => inputs));
     this.options = options;
     for (const { name, value } of graph.outputs) {
-      if (!this.#names.has(value)) this.#names.set(value, name);
+      const isComputed = this.value(value).origin.kind === "node";
+      if (isComputed && !this.#names.has(value)) this.#names.set(value, name);
     }
   }
 

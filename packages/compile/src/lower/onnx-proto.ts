@@ -77,7 +77,7 @@ const schema = protobuf.Root.fromJSON({
   },
 });
 
-const modelType = schema.lookupType("onnx.ModelProto");
+export const modelType = schema.lookupType("onnx.ModelProto");
 
 export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
 

@@ -3,8 +3,8 @@ import { nodesAsText, SmallGraph } from "../testing/small-graph.js";
 import { inFileOrder } from "./file-order.js";
 
 /**
- * The order in which ONNX Runtime runs nodes of a file: depth first from those that nobody reads, the
- * last of the file first, into the input whose node stands last before the others.
+ * The order in which ONNX Runtime runs nodes of a file: depth first from those that nobody reads,
+ * the last of the file first, into the input whose node stands last before the others.
  */
 function runningOrder(file: ReturnType<typeof inFileOrder>): typeof file {
   const at = new Map(file.flatMap((node, i) => node.outputs.map((id) => [id, i] as const)));
@@ -25,7 +25,9 @@ function runningOrder(file: ReturnType<typeof inFileOrder>): typeof file {
   return order;
 }
 
-/** Two layers forward, the loss, and backward from the last layer to the first; marked, so copied. */
+/**
+ * Two layers forward, the loss, and backward from the last layer to the first; marked, so copied.
+ */
 function twoLayers() {
   const small = new SmallGraph();
   const x = small.input("x");
@@ -51,11 +53,12 @@ describe("inFileOrder", () => {
     ]);
   });
 
-  it("makes ONNX Runtime run the graph's order, with copies right before their first reader", () => {
+  it("makes ONNX Runtime run copies right before their first reader", () => {
     const graph = twoLayers();
     const runs = nodesAsText(runningOrder(inFileOrder(graph)));
     const wanted = nodesAsText(graph.nodes);
-    // The last forward pass and copies may change places with each other, never with what reads them.
+    // The last forward pass and copies may change places with each other, never with what reads
+    // them.
     expect(runs.indexOf("6 = Mul'(5,1)")).toBeLessThan(runs.indexOf("7 = Tanh'(0)"));
     expect(runs.slice(-3)).toEqual(wanted.slice(-3));
     expect([...runs].sort()).toEqual([...wanted].sort());

@@ -47,7 +47,7 @@ describe("recomputeActivations", () => {
     expect(nodesAsText(recomputeActivations(graph).nodes)).toEqual(nodesAsText(graph.nodes));
   });
 
-  it("keeps what is an output, what lies outside of marks, and a mark within the backward pass", () => {
+  it("keeps what is an output, lies outside of marks, or was marked in the backward pass", () => {
     const small = new SmallGraph();
     const input = small.input("x");
     const given = small.node("Tanh", [input], { segment: "a" });

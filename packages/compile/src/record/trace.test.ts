@@ -10,7 +10,7 @@ const twice = smallProgram({ inputs: { x: [2] }, weights: { w: [2] } }, ({ input
 
 describe("traceProgram", () => {
   // First in this file: nothing has asked TensorFlow.js for its backend yet.
-  it("leaves TensorFlow.js with the backend that computes, also where none was chosen before", () => {
+  it("leaves TensorFlow.js on the backend that computes, also where none was chosen", () => {
     traceProgram(twice);
     expect(tf.getBackend()).toBe("cpu");
     expect(tf.sum(tf.tensor1d([1, 2])).dataSync()[0]).toBe(3);

@@ -15,7 +15,9 @@ interface NodeTerms {
   readonly shape?: readonly number[];
 }
 
-/** Puts a graph together node by node, with ids as they are made, so that passes can be read by it. */
+/**
+ * Puts a graph together node by node, with ids as they are made, so that passes can be read by it.
+ */
 export class SmallGraph {
   readonly #values: GraphValue[] = [];
   readonly #nodes: GraphNode[] = [];

@@ -1,0 +1,180 @@
+import * as tf from "@tensorflow/tfjs";
+import { describe, expect, it } from "vitest";
+import { traceProgram } from "../record/trace.js";
+import { type DecodedModel, decodeOnnx } from "../testing/decode-onnx.js";
+import { SmallGraph } from "../testing/small-graph.js";
+import { smallProgram } from "../testing/small-program.js";
+import { lowerToOnnx } from "./lower-to-onnx.js";
+import type { LoweringOptions } from "./lowering.js";
+
+const weights = (name: string) => ({ location: `${name}.safetensors`, offset: 1000 });
+const onCpu: LoweringOptions = { target: "cpu", weights };
+
+type Shapes = Readonly<Record<string, readonly number[]>>;
+type Call = Parameters<typeof smallProgram>[1];
+
+function lowered(inputs: Shapes, stored: Shapes, call: Call): DecodedModel {
+  const graph = traceProgram(smallProgram({ inputs, weights: stored }, call));
+  return decodeOnnx(lowerToOnnx(graph, onCpu));
+}
+
+const nodesOf = ({ graph }: DecodedModel): string[] =>
+  graph.node.map(({ opType, input, output }) => `${output} = ${opType}(${input})`);
+const attributesOf = ({ graph }: DecodedModel, at = 0): Record<string, unknown> =>
+  Object.fromEntries(
+    (graph.node[at]?.attribute ?? []).map(({ name, type, f, i, ints }) => [
+      name,
+      type === 1 ? f : type === 2 ? i : ints,
+    ]),
+  );
+
+describe("lowerToOnnx", () => {
+  it("names inputs and outputs as the program does", () => {
+    const model = lowered({ x: [2] }, {}, ({ input }) => ({ y: tf.exp(input("x")) }));
+    expect(model.graph.input.map(({ name }) => name)).toEqual(["x"]);
+    expect(model.graph.output.map(({ name }) => name)).toEqual(["y"]);
+    expect(nodesOf(model)).toEqual(["y = Exp(x)"]);
+    expect(model.opsetImport).toEqual([
+      { domain: "", version: "18" },
+      { domain: "com.microsoft", version: "1" },
+    ]);
+  });
+
+  it("leaves weights in their file, and cuts parts of them by their offset", () => {
+    const model = lowered({ x: [2] }, { w: [3, 2] }, ({ input, weight }) => ({
+      y: tf.mul(tf.add(input("x"), weight("w")), tf.slice(weight("w"), [1, 0], [2, 2]).sum()),
+    }));
+    const stored = model.graph.initializer.filter(({ externalData }) => externalData.length > 0);
+    const places = stored.map(({ dims, externalData }) => ({
+      dims: dims.map(Number),
+      ...Object.fromEntries(externalData.map(({ key, value }) => [key, value])),
+    }));
+    expect(places).toEqual([
+      { dims: [3, 2], location: "w.safetensors", offset: "1000", length: "24" },
+      { dims: [2, 2], location: "w.safetensors", offset: "1008", length: "16" },
+    ]);
+    expect(stored.every(({ rawData }) => rawData === "")).toBe(true);
+  });
+
+  it("stores a weight, a number and a shape once, however many nodes read them", () => {
+    const model = lowered({ x: [2, 2], z: [2, 2] }, { w: [2, 2] }, ({ input, weight }) => {
+      const [x, z] = [input("x"), input("z")];
+      const scaled = tf.add(tf.mul(tf.mul(x, weight("w")), 3), tf.mul(tf.mul(z, weight("w")), 3));
+      return { a: tf.reshape(scaled, [4]), b: tf.reshape(tf.exp(scaled), [4]) };
+    });
+    const names = model.graph.initializer.map(({ name }) => name);
+    expect(names).toEqual(["w+0[2,2]", "k0", "k1"]);
+  });
+
+  it("copies an output that is an input, a weight, a constant or another output", () => {
+    const model = lowered({ x: [2] }, { w: [2] }, ({ input, weight }) => {
+      const y = tf.exp(input("x"));
+      return { same: input("x"), stored: weight("w"), one: tf.ones([2]), y, again: tf.add(y, 0) };
+    });
+    expect(nodesOf(model)).toEqual([
+      "y = Exp(x)",
+      "same = Identity(x)",
+      "stored = Identity(w+0[2])",
+      "n3 = Expand(k0,k1)",
+      "one = Identity(n3)",
+      "again = Identity(y)",
+    ]);
+  });
+
+  it("reads an input by its own name where it is an output too", () => {
+    const model = lowered({ x: [2] }, {}, ({ input }) => ({
+      same: input("x"),
+      y: tf.exp(input("x")),
+    }));
+    expect(nodesOf(model)).toEqual(["y = Exp(x)", "same = Identity(x)"]);
+  });
+
+  it("gives every value one name, and reads only what was computed before", () => {
+    const model = lowered({ x: [2, 3] }, { w: [3, 3] }, ({ input, weight }) => {
+      const rows = tf.softmax(tf.matMul(input("x"), weight("w"), false, true));
+      return { y: tf.sum(tf.mul(rows, tf.transpose(tf.reshape(rows, [3, 2]))), 1) };
+    });
+    const { input, initializer, node, output } = model.graph;
+    const known = new Set([...input, ...initializer].map(({ name }) => name));
+    for (const { input: read, output: written, name } of node) {
+      for (const one of read) expect(known.has(one), `${name} reads ${one}`).toBe(true);
+      for (const one of written) {
+        expect(known.has(one), `${one} is written twice`).toBe(false);
+        known.add(one);
+      }
+    }
+    expect(output.every(({ name }) => known.has(name))).toBe(true);
+    expect(new Set(node.map(({ name }) => name)).size).toBe(node.length);
+  });
+
+  it("writes numbers of constants as they are stored: little-endian float32", () => {
+    const model = lowered({ x: [2] }, {}, ({ input }) => ({
+      y: tf.add(input("x"), tf.tensor1d([1, -2])),
+    }));
+    const bytes = Buffer.from(model.graph.initializer[0]?.rawData ?? "", "base64");
+    expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([1, -2]);
+  });
+
+  it("makes products of matrices Gemm with the factor in it, and of batches FusedMatMul", () => {
+    const flat = lowered({ x: [2, 3] }, {}, ({ input }) => ({
+      y: tf.mul(tf.matMul(input("x"), input("x"), false, true), 0.5),
+    }));
+    expect(nodesOf(flat)).toEqual(["y = Gemm(x,x)"]);
+    expect(attributesOf(flat)).toEqual({ transA: "0", transB: "1", alpha: 0.5 });
+    const batch: Call = ({ input }) => ({
+      y: tf.mul(tf.matMul(input("x"), input("x"), true, false), 0.5),
+    });
+    const onTheCpu = lowered({ x: [2, 2, 3] }, {}, batch);
+    expect(nodesOf(onTheCpu)).toEqual(["y = FusedMatMul(x,x)"]);
+    expect(attributesOf(onTheCpu)).toEqual({ transA: "1", transB: "0", alpha: 0.5 });
+    const graph = traceProgram(smallProgram({ inputs: { x: [2, 2, 3] } }, batch));
+    const onGpu = decodeOnnx(lowerToOnnx(graph, { target: "gpu", weights }));
+    expect(nodesOf(onGpu)).toEqual(["n0 = Transpose(x)", "n1 = Mul(n0,k0)", "y = MatMul(n1,x)"]);
+    expect(attributesOf(onGpu)).toEqual({ perm: ["0", "2", "1"] });
+  });
+
+  it("cuts only the axes that a slice cuts", () => {
+    const model = lowered({ x: [2, 3, 4] }, {}, ({ input }) => ({
+      y: tf.slice(input("x"), [0, 1, 2], [2, 1, 2]),
+    }));
+    const [slice] = model.graph.node;
+    const numbers = (slice?.input.slice(1) ?? []).map((name) => {
+      const found = model.graph.initializer.find((tensor) => tensor.name === name);
+      const bytes = Buffer.from(found?.rawData ?? "", "base64");
+      return [...new BigInt64Array(Uint8Array.from(bytes).buffer)].map(Number);
+    });
+    expect(numbers).toEqual([
+      [1, 2],
+      [2, 4],
+      [1, 2],
+    ]);
+  });
+
+  it("says which operation it cannot lower", () => {
+    const small = new SmallGraph();
+    const graph = small.graph({ y: small.node("Frobnicate", [small.input("x")]) });
+    expect(() => lowerToOnnx(graph, onCpu)).toThrow("no lowering of Frobnicate");
+  });
+
+  it("pads the gradient of a strided convolution where no window began", () => {
+    const small = new SmallGraph();
+    const inputs = [small.input("dy", [1, 8, 3, 3]), small.weight("w", [8, 4, 3, 3])];
+    const attributes = { stride: 2, pads: [1, 1, 1, 1] };
+    const shape = [1, 4, 6, 5];
+    const y = small.node("ConvolutionInputGradient", inputs, { shape, attributes });
+    const model = decodeOnnx(lowerToOnnx(small.graph({ y }), onCpu));
+    expect(attributesOf(model)["output_padding"]).toEqual(["1", "0"]);
+    expect(attributesOf(model)["pads"]).toEqual(["1", "1", "1", "1"]);
+  });
+
+  it("names nodes by the module that recorded them", () => {
+    const graph = traceProgram(
+      smallProgram({ inputs: { x: [2] } }, ({ input }) => ({ y: tf.exp(input("x")) })),
+    );
+    const [node] = graph.nodes;
+    if (node === undefined) throw new Error("expected a node");
+    const named = { ...graph, nodes: [{ ...node, path: "down_blocks.0" }] };
+    const [first] = decodeOnnx(lowerToOnnx(named, onCpu)).graph.node;
+    expect(first?.name).toBe("down_blocks.0/Exp_0");
+  });
+});
