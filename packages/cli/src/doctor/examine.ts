@@ -60,8 +60,8 @@ export function examinationText(found: Examination): string {
     const said = status.found ? `${name}: ${status.version}, ${status.path}` : status.reason;
     return `${mark(status.found)}  ${said}`;
   };
-  const engine = ({ name, works, reason, advice, numericsId }: EngineHealth): string =>
-    `${mark(works)}  ${name}: ${works ? `numerics ${numericsId}` : `${reason}; ${advice}`}`;
+  const engine = ({ name, works, reason, numericsId }: EngineHealth): string =>
+    `${mark(works)}  ${name}: ${works ? `numerics ${numericsId}` : reason}`;
   const h264 = `h264${found.writesH264 ? "" : ": expected an ffmpeg with libx264; install one"}`;
   const folder = `cache: ${byteText(cache.bytes)} in ${cache.folder}`;
   return [

@@ -1,0 +1,68 @@
+import { impliedLatents, samplingTimesteps } from "@retake/model/diffusion";
+import { describe, expect, it } from "vitest";
+import { counted, type FakeProgram, fakeEngine, fakeModel, filled } from "../testing/fake-model.js";
+import { float32Values, hostTensor } from "./host-tensors.js";
+import { invert } from "./invert.js";
+import { sample } from "./sample.js";
+
+const shape = [1, 4, 2, 1, 2];
+const prompt = filled([1, 4, 4], 0);
+
+/** Always the same noise: then DDIM upwards and downwards are exact inverses of each other. */
+const constantNoise: FakeProgram = (spec) => {
+  if (spec.kind !== "unet") throw new Error(`not a program for ${spec.kind}`);
+  return { predictedNoise: counted([spec.shape.batch, ...shape.slice(1)], -3) };
+};
+
+describe("invert", () => {
+  it("visits the timesteps upwards, one pass each, and tells the latents of each", async () => {
+    const engine = fakeEngine(constantNoise);
+    const seen: Float32Array[] = [];
+    const last = await invert(fakeModel(engine), {
+      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 },
+      onLatents: (latents) => seen.push(latents),
+    });
+    expect([engine.runs.length, seen.length]).toEqual([5, 5]);
+    expect(last.data).toBe(seen.at(-1));
+  });
+
+  it.each([1, 0.4])(
+    "is undone by sampling without guidance, with strength %f",
+    async (strength) => {
+      const model = fakeModel(fakeEngine(constantNoise));
+      const latents = counted(shape);
+      const shared = { tensors: {}, samplingCount: 10, strength };
+      const noise = await invert(model, { ...shared, latents, emptyPrompt: prompt });
+      const back = await sample(model, {
+        ...{ ...shared, latents: noise, prompt, without: prompt, guidanceScale: 1 },
+      });
+      for (const [i, value] of float32Values(back).entries()) {
+        expect(value).toBeCloseTo(latents.data[i] ?? 0, 4);
+      }
+    },
+  );
+
+  it("goes up part of the way with less strength", async () => {
+    const engine = fakeEngine(constantNoise);
+    const model = fakeModel(engine);
+    const input = { latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 10 };
+    const { data } = await invert(model, { ...input, strength: 0.35 });
+    expect(engine.runs.length).toBe(3);
+    // At its last timestep, the noise and the clean latents are what the schedule says.
+    const { schedule } = model.files;
+    const [timestep = 0] = samplingTimesteps(schedule, 10).slice(-3);
+    const prediction = float32Values(counted(shape, -3));
+    const step = { latents: float32Values(hostTensor(shape, Float32Array.from(data))), prediction };
+    const clean = impliedLatents(schedule, { ...step, timestep, samplingCount: 10 });
+    expect(clean[1]).toBeCloseTo(clean[0] === undefined ? 0 : clean[0] + 1, 4);
+  });
+
+  it("refuses counts and strengths out of range", async () => {
+    const model = fakeModel(fakeEngine(constantNoise));
+    const input = { latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 };
+    for (const wrong of [{ samplingCount: 0 }, { samplingCount: 101 }, { strength: 0 }]) {
+      const work = invert(model, { ...input, ...wrong });
+      await expect(work).rejects.toMatchObject({ reason: "bad-option" });
+    }
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { fakeEngine, fakeFiles, filled } from "../testing/fake-model.js";
+import { openModel } from "./open-model.js";
+
+const { textConfig: config, vaeConfig } = fakeFiles();
+const text = { kind: "text", config, batch: 1 } as const;
+const vae = { kind: "vae-encode", config: vaeConfig, frames: 1, height: 2, width: 2 } as const;
+
+describe("ModelPrograms", () => {
+  it("loads a program once, and again after it was freed", async () => {
+    let loads = 0;
+    const engine = fakeEngine(() => ({}));
+    const counting = {
+      ...engine,
+      load: (...args: Parameters<typeof engine.load>) => {
+        loads += 1;
+        return engine.load(...args);
+      },
+    };
+    const { programs } = openModel(fakeFiles(), counting);
+    await programs.run(text, { each: {} }, {});
+    await programs.run(text, { each: {} }, {});
+    expect(loads).toBe(1);
+    await programs.keepOnly("text");
+    await programs.run(text, { each: {} }, {});
+    expect(loads).toBe(1);
+    await programs.keepOnly("vae-encode");
+    await programs.run(text, { each: {} }, {});
+    expect(loads).toBe(2);
+  });
+
+  it("frees the other kinds only", async () => {
+    const engine = fakeEngine(() => ({}));
+    const { programs } = openModel(fakeFiles(), engine);
+    await programs.run(text, { each: {} }, {});
+    await programs.run(vae, { each: {} }, {});
+    await programs.keepOnly("vae-encode", "unet");
+    expect(engine.closed).toEqual(["text"]);
+  });
+
+  it("passes inputs that stay the same once, until they are others", async () => {
+    const engine = fakeEngine((_, inputs) => ({ sum: inputs["a"] ?? filled([], 0) }));
+    const { programs } = openModel(fakeFiles(), engine);
+    const fixed = { a: filled([], 1) };
+    const run = async (given: typeof fixed) =>
+      (await programs.run(text, { fixed: given, each: {} }, {}))["sum"]?.data[0];
+    expect([await run(fixed), await run(fixed), await run({ a: filled([], 2) })]).toEqual([
+      1, 1, 2,
+    ]);
+  });
+
+  it("tries again to load what could not be loaded", async () => {
+    const engine = fakeEngine(() => ({}));
+    let isBroken = true;
+    const broken = {
+      ...engine,
+      load: async (...args: Parameters<typeof engine.load>) => {
+        if (isBroken) throw new Error("broken");
+        return engine.load(...args);
+      },
+    };
+    const { programs } = openModel(fakeFiles(), broken);
+    await expect(programs.run(text, { each: {} }, {})).rejects.toThrow("broken");
+    isBroken = false;
+    await programs.run(text, { each: {} }, {});
+    expect(engine.runs.length).toBe(1);
+  });
+});
