@@ -149,7 +149,7 @@ async function measure(kind: PassKind, options: Options): Promise<boolean> {
     ...(kind === "forward" ? [] : ["A step is draw, forward, backward, clipping and AdamW."]),
     ...(rows.some(({ cells }) => cells[0]?.includes("PSS"))
       ? [
-          `Memory: the largest PSS of samples every ${memoryEveryMs} ms, in processes of their own: ` +
+          `Memory: the largest PSS of a sample every ${memoryEveryMs} ms, in own processes: ` +
             "mapped weights count once and in full, whoever filled the page cache.",
         ]
       : []),
