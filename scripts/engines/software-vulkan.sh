@@ -22,14 +22,14 @@ find_lavapipe() {
     library="$(sed -n 's/.*"library_path": *"\([^"]*\)".*/\1/p' "$described")"
     case $library in
       /*) ;;
-      *) library="$(ldconfig -p | awk -v name="$library" '$1 == name { print $NF; exit }')" ;;
+      *) library="$(ldconfig -p | awk -v name="$library" '$1 == name && !n++ { print $NF }')" ;;
     esac
     [ -f "$library" ] && echo "$library" && return
   done
 }
 
 is_complete() {
-  [ -n "$(find_lavapipe)" ] && ldconfig -p | grep -q 'libvulkan\.so\.1 ' &&
+  [ -n "$(find_lavapipe)" ] && [[ "$(ldconfig -p)" == *"libvulkan.so.1 "* ]] &&
     command -v gcc >/dev/null && [ -f /usr/include/vulkan/vulkan.h ]
 }
 
