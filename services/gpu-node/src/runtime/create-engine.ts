@@ -28,11 +28,30 @@ const workerUrl = pathToFileURL(
   createRequire(import.meta.url).resolve("@retake/gpu-node/engine-worker"),
 );
 
+function stopped(): RetakeError {
+  return new RetakeError(Code.Canceled, "stopped", "engine: stopped");
+}
+
+function unanswered(cause: Error): RetakeError {
+  const message = `engine: expected an answer, but ${cause.message}`;
+  return new RetakeError(Code.Internal, "engine-failed", message, { cause });
+}
+
+/** Rejects as soon as the signal is aborted. */
+function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(stopped());
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 /** Calls the engine's worker and matches its answers to the calls. */
 class WorkerCalls {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
+  #end: Error | undefined;
 
   constructor(settings: RunnerSettings) {
     // TensorFlow knows its threads from the process's environment: the worker sets it.
@@ -55,22 +74,28 @@ class WorkerCalls {
     }
   }
 
+  /** From here on nobody answers: not who waits, and not who calls later. */
   #failAll(cause: Error): void {
-    for (const { reject } of this.#waiting.values()) {
-      const message = `engine: expected an answer, but ${cause.message}`;
-      reject(new RetakeError(Code.Internal, "engine-failed", message, { cause }));
-    }
+    this.#end ??= cause;
+    for (const { reject } of this.#waiting.values()) reject(unanswered(this.#end));
     this.#waiting.clear();
   }
 
-  call(request: Unnumbered<WorkerRequest>): Promise<unknown> {
+  /**
+   * Asks the worker. With a signal, the promise is rejected as soon as it is aborted; what the
+   * worker has begun ends in its own time, and what was aborted before is never begun.
+   */
+  async call(request: Unnumbered<WorkerRequest>, signal?: AbortSignal): Promise<unknown> {
+    if (signal?.aborted === true) throw stopped();
+    if (this.#end !== undefined) throw unanswered(this.#end);
     const id = this.#next;
     this.#next += 1;
     this.#worker.ref();
-    return new Promise((resolve, reject) => {
+    const work = new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ ...request, id });
     });
+    return signal === undefined ? work : untilAborted(work, signal);
   }
 
   async end(): Promise<void> {
@@ -78,26 +103,10 @@ class WorkerCalls {
   }
 }
 
-/** Rejects as soon as the signal is aborted; the work itself ends in its own time. */
-function withSignal<Result>(
-  work: Promise<Result>,
-  signal: AbortSignal | undefined,
-): Promise<Result> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(new RetakeError(Code.Canceled, "stopped", "engine: stopped"));
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
-}
-
 function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
   return {
-    run: (inputs, { signal } = {}) => {
-      const work = calls.call({ call: "run", program, inputs });
-      return withSignal(work as Promise<HostTensors>, signal);
-    },
+    run: async (inputs, { signal } = {}) =>
+      (await calls.call({ call: "run", program, inputs }, signal)) as HostTensors,
     fix: async (inputs) => {
       await calls.call({ call: "fix", program, inputs });
     },
@@ -112,7 +121,7 @@ function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
 function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
   return {
     addDraw: async (draw, { signal } = {}) =>
-      Number(await withSignal(calls.call({ call: "tuner-draw", tuner, ...draw }), signal)),
+      Number(await calls.call({ call: "tuner-draw", tuner, ...draw }, signal)),
     applyStep: async (step) => Number(await calls.call({ call: "tuner-step", tuner, step })),
     abandonStep: async () => {
       await calls.call({ call: "tuner-abandon", tuner });

@@ -135,15 +135,19 @@ function buffersOf(result: unknown): ArrayBuffer[] {
   return [...new Set(buffers)].filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
+async function answerTo(request: WorkerRequest): Promise<void> {
+  try {
+    const result = await answer(request);
+    const transfer = request.call === "run" ? buffersOf(result) : [];
+    parentPort?.postMessage({ id: request.id, result } satisfies WorkerAnswer, transfer);
+  } catch (thrown) {
+    const { code, reason, message } = fromUnknown(thrown, `engine ${settings.name}`);
+    parentPort?.postMessage({ id: request.id, error: { code, reason, message } });
+  }
+}
+
+// One after the other: nothing is closed, and no step is ended, while a pass of it is under way.
+let answered = Promise.resolve();
 parentPort?.on("message", (request: WorkerRequest) => {
-  void answer(request).then(
-    (result) => {
-      const transfer = request.call === "run" ? buffersOf(result) : [];
-      parentPort?.postMessage({ id: request.id, result } satisfies WorkerAnswer, transfer);
-    },
-    (thrown: unknown) => {
-      const { code, reason, message } = fromUnknown(thrown, `engine ${settings.name}`);
-      parentPort?.postMessage({ id: request.id, error: { code, reason, message } });
-    },
-  );
+  answered = answered.then(() => answerTo(request));
 });

@@ -5,8 +5,9 @@ import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { lowerToOnnx, recomputeActivations, traceProgram } from "@retake/compile";
 import { Code, RetakeError } from "@retake/errors";
-import { createProgram, type Program, type ProgramSpec } from "@retake/model";
+import { createProgram, type Program, type ProgramSpec, type TensorSpec } from "@retake/model";
 import * as ort from "onnxruntime-node";
+import { declaredInput } from "./declared-input.js";
 import type { HostTensor, HostTensors, WeightLocations } from "./engine.js";
 import {
   type OnnxEngineName,
@@ -132,21 +133,11 @@ export class OnnxRunner implements Runner {
   async close(): Promise<void> {}
 }
 
-function feedOf(
-  name: string,
-  wanted: readonly number[],
-  given: HostTensor | undefined,
-): ort.Tensor {
-  const same =
-    given?.shape.length === wanted.length && wanted.every((n, i) => given.shape[i] === n);
-  if (given === undefined || !same) {
-    const got = given === undefined ? "nothing" : `[${given.shape}]`;
-    const message = `${name}: expected [${wanted}], got ${got}`;
-    throw new RetakeError(Code.InvalidArgument, "bad-option", message);
-  }
-  return given.data instanceof Int32Array
-    ? new ort.Tensor("int32", given.data, wanted)
-    : new ort.Tensor("float32", given.data, wanted);
+function feedOf(spec: TensorSpec, inputs: HostTensors): ort.Tensor {
+  const { data, shape } = declaredInput(spec, inputs);
+  return data instanceof Int32Array
+    ? new ort.Tensor("int32", data, shape)
+    : new ort.Tensor("float32", data, shape);
 }
 
 class OnnxProgram implements RunnerProgram {
@@ -165,9 +156,7 @@ class OnnxProgram implements RunnerProgram {
     into: Readonly<Record<string, Float32Array>> = {},
   ): Promise<HostTensors> {
     const feeds: Record<string, ort.Tensor> = {};
-    for (const { name, shape } of this.#program.inputs) {
-      feeds[name] = feedOf(name, shape, inputs[name]);
-    }
+    for (const spec of this.#program.inputs) feeds[spec.name] = feedOf(spec, inputs);
     const results = await this.#session.run(feeds, this.#fetches(into));
     const outputs: Record<string, HostTensor> = {};
     for (const [name, tensor] of Object.entries(results)) {

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** A file begins with the digest of all that follows. */
@@ -28,9 +28,14 @@ export class ProgramCache {
   /** Writes under another name first, so that the name holds a whole file or none. */
   async write(key: string, model: Uint8Array): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    const unfinished = `${this.#file(key)}.${process.pid}.tmp`;
-    await writeFile(unfinished, Buffer.concat([digestOf(model), model]));
-    await rename(unfinished, this.#file(key));
+    const unfinished = `${this.#file(key)}.${randomUUID()}.tmp`;
+    try {
+      await writeFile(unfinished, Buffer.concat([digestOf(model), model]));
+      await rename(unfinished, this.#file(key));
+    } catch (error) {
+      await rm(unfinished, { force: true });
+      throw error;
+    }
   }
 
   #file(key: string): string {

@@ -93,6 +93,8 @@ describe("createTfjsRunner", () => {
     const loaded = await runner.load(spec, weights);
     const { x: _, ...rest } = inputs;
     await expect(loaded.run(rest)).rejects.toMatchObject({ reason: "bad-option" });
+    const turned = { ...inputs, x: { shape: [2, 8, 5], data: new Float32Array(80) } };
+    await expect(loaded.run(turned)).rejects.toMatchObject({ reason: "bad-option" });
     await loaded.close();
     const withoutLast = new Map([...weights].slice(0, -1));
     await expect(runner.load(spec, withoutLast)).rejects.toMatchObject({

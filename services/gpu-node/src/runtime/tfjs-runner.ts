@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import * as tf from "@tensorflow/tfjs";
+import { declaredInput } from "./declared-input.js";
 import type { HostTensor, HostTensors, WeightLocation, WeightLocations } from "./engine.js";
 import type { EngineOptions, Runner, RunnerProgram } from "./runner.js";
 import { loadTfjsBackend } from "./tfjs-backend.js";
@@ -34,12 +35,9 @@ class TfjsProgram implements RunnerProgram {
   async run(inputs: HostTensors): Promise<HostTensors> {
     const results = tf.tidy(() => {
       const tensors = new Map(
-        this.#program.inputs.map(({ name, shape, dtype }) => {
-          const given = inputs[name];
-          if (given === undefined) {
-            throw new RetakeError(Code.InvalidArgument, "bad-option", `${name}: expected an input`);
-          }
-          return [name, tf.tensor(given.data, [...shape], dtype)] as const;
+        this.#program.inputs.map((spec) => {
+          const { data, shape } = declaredInput(spec, inputs);
+          return [spec.name, tf.tensor(data, [...shape], spec.dtype)] as const;
         }),
       );
       const find = (from: ReadonlyMap<string, tf.Tensor>, name: string): tf.Tensor => {

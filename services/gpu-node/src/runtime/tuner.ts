@@ -21,6 +21,8 @@ export class WorkerTuner {
   /** Gradient vectors that are free to be written to again. */
   readonly #free: Float32Array[] = [];
   #sums: readonly DrawSum[] = [];
+  /** Which step is open: a draw that ends after its step does not count for the next. */
+  #open = 0;
 
   constructor(program: RunnerProgram, { layout, state }: TunerStart) {
     this.#program = program;
@@ -30,6 +32,7 @@ export class WorkerTuner {
   }
 
   async addDraw(drawIndex: number, inputs: HostTensors): Promise<number> {
+    const open = this.#open;
     const sum = this.#free.pop() ?? new Float32Array(this.#layout.length);
     const views = tensorsOfVector(this.#layout, sum);
     const into = Object.fromEntries([...views].map(([name, view]) => [`grad/${name}`, view]));
@@ -38,27 +41,33 @@ export class WorkerTuner {
       const gradient = outputs[name]?.data;
       if (gradient !== undefined) view.set(gradient);
     }
-    const before = this.#sums;
-    this.#sums = mergedDrawSums([...before, { firstDraw: drawIndex, drawCount: 1, sum }]);
-    this.#collect([...before.map((other) => other.sum), sum]);
+    if (open === this.#open) {
+      const before = this.#sums;
+      this.#sums = mergedDrawSums([...before, { firstDraw: drawIndex, drawCount: 1, sum }]);
+      this.#collect([...before.map((other) => other.sum), sum]);
+    } else {
+      this.#collect([sum]);
+    }
     return outputs.loss?.data[0] ?? Number.NaN;
   }
 
   applyStep({ drawCount, step, settings, gradientNormMax }: TunerStep): number {
-    const vectors = this.#sums.map(({ sum }) => sum);
-    const gradient = meanOfDraws(this.#sums, drawCount);
-    const norm = vectorNorm(gradient);
-    if (Number.isFinite(norm)) {
-      const factor = clipFactor(norm, { normMax: gradientNormMax });
-      applyAdamW(this.#state, { gradient, clipFactor: factor, step }, settings);
+    try {
+      const gradient = meanOfDraws(this.#sums, drawCount);
+      const norm = vectorNorm(gradient);
+      if (Number.isFinite(norm)) {
+        const factor = clipFactor(norm, { normMax: gradientNormMax });
+        applyAdamW(this.#state, { gradient, clipFactor: factor, step }, settings);
+      }
+      return norm;
+    } finally {
+      this.abandonStep();
     }
-    this.#sums = [];
-    this.#collect(vectors);
-    return norm;
   }
 
   abandonStep(): void {
     const vectors = this.#sums.map(({ sum }) => sum);
+    this.#open += 1;
     this.#sums = [];
     this.#collect(vectors);
   }
