@@ -105,6 +105,24 @@ describe("retake edit", () => {
     await access(join(demoModel, "model_index.json"));
   });
 
+  it("takes every setting, and keeps them for the next time", async () => {
+    const other = join(workplace.path, "other");
+    const settings = {
+      ...{ stride: 2, start: "0.1s", fit: "letterbox", mode: "reference", draws: 3 },
+      ...{ temporalStart: "authors", memory: "low", batch: 2, strength: 0.5, guidance: 1.5 },
+    };
+    const flags = Object.entries(settings).flatMap(([name, value]) => [
+      `--${name.replace("S", "-s")}`,
+      String(value),
+    ]);
+    const negative = ["--negative", "blurry"];
+    const args = [...smallEdit, "--frames", "3", ...flags, ...negative, "--out", other];
+    const end = await retake(workplace, args);
+    expect([end.code, end.err]).toEqual([0, expect.stringContaining("done in")]);
+    expect(await untimed(other)).toMatchObject({ negative: "blurry", settings });
+    expect(await videoFacts(join(other, edits[0] ?? ""))).toMatchObject({ frames: 3, rate: "4/1" });
+  });
+
   it("predicts without doing anything", async () => {
     const folder = join(workplace.path, "dry");
     const end = await retake(workplace, [...smallEdit, "--out", folder, "--dry-run", "--json"]);

@@ -31,7 +31,7 @@ describe.skipIf(process.platform !== "linux")("Ctrl-C", () => {
   });
   afterAll(() => workplace.remove());
 
-  it.each(moments)("at %i %% of a run leaves nothing behind", async (moment) => {
+  it.each(moments)("at %i percent of a run leaves nothing behind", async (moment) => {
     const out = join(workplace.path, `stopped-${moment}`);
     const end = await retake(workplace, [...smallEdit, "--no-cache", "--out", out], {
       onStart: (child) => {

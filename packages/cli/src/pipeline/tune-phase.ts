@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   type HostTensors,
@@ -77,6 +77,9 @@ async function tunedDelta(
   const settingsHash = jsonDigest(request.key);
   const path = join(store.folder, "snapshots", `${settingsHash}.safetensors`);
   await makeFolders(dirname(path));
+  if (request.resume && !(await isThere(path))) {
+    session.reporter.note("tune: no snapshot of this tuning was kept; it starts at step 0");
+  }
   const result = await tune(
     model,
     {
@@ -99,6 +102,13 @@ async function tunedDelta(
     },
   };
   return { tensors: result.tensors, header };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Single losses say little, since each has its own timestep: means of the first and last tenth. */

@@ -67,6 +67,17 @@ describe("tune", () => {
     expect([journal.step, journal.attempts, journal.losses.length]).toEqual([6, 6, 6]);
   });
 
+  it("gives back what it was given when there is nothing to do, and loads no program", async () => {
+    const engine = fakeEngine(pulled);
+    const none = await tune(fakeModel(engine), withSettings({ steps: 0 }));
+    const names = Object.keys(none.tensors);
+    expect(names.every((name) => none.tensors[name] !== undefined)).toBe(true);
+    expect(none.tensors).toEqual(
+      Object.fromEntries(names.map((name) => [name, input.tensors[name]])),
+    );
+    expect([engine.runs, engine.closed]).toEqual([[], []]);
+  });
+
   it("tunes fewer tensors in reference mode", async () => {
     const reference = await tuned(pulled, withSettings({ mode: "reference" }));
     expect(Object.keys(reference.tensors).some((name) => name.startsWith("down"))).toBe(false);

@@ -81,6 +81,10 @@ export async function tune(
   const context = { ...input, layout: tuningLayout(model.files, mode), seed, memory };
   await model.programs.keepOnly("unet-gradients");
   const start = await startOf(model, context, control);
+  if (start.journal.step >= input.settings.steps) {
+    const tensors = namedTensors(context.layout, start.state.weights);
+    return { tensors, journal: start.journal };
+  }
   const tuner = await model.programs.createTuner(drawSpec(model, context), {
     ...{ layout: context.layout, state: start.state },
     fixed: untuned(context.layout, input.tensors),
