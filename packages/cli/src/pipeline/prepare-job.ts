@@ -88,7 +88,7 @@ function openFiles(
       ...{ source, revision, offline, cacheDir, signal: environment.signal },
       token: environment.env.HF_TOKEN,
       onDownload: ({ bytes, bytesTotal }) =>
-        phase.progress({ done: megabytes(bytes), total: megabytes(bytesTotal) }),
+        phase.progress({ done: megabytes(bytes), total: megabytes(bytesTotal), unit: "MB" }),
     }),
   );
 }

@@ -56,6 +56,16 @@ describe("Reporter", () => {
     expect(reporter.current).toBe("tune");
   });
 
+  it("says what is counted, where the phase's name does not", async () => {
+    const environment = fakeEnvironment();
+    await new Reporter(environment, "lines").phase("model", async ({ progress }) => {
+      progress({ done: 0, total: 40, unit: "MB" });
+      environment.passMs(10_000);
+      progress({ done: 20, total: 40, unit: "MB" });
+    });
+    expect(environment.said.err).toContain("model: 20 of 40 MB, 2.0/s, 10 s left\n");
+  });
+
   it("says what was taken from the cache, and warnings", async () => {
     const environment = fakeEnvironment();
     const reporter = new Reporter(environment, "lines");

@@ -10,9 +10,16 @@ export interface PhaseTime {
   readonly reused: boolean;
 }
 
+export interface PhaseProgress {
+  readonly done: number;
+  readonly total: number;
+  /** What is counted, where it is not what the phase's name says. */
+  readonly unit?: string;
+}
+
 /** A phase under way. */
 export interface Phase {
-  readonly progress: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly progress: (progress: PhaseProgress) => void;
   /** Says that the result was there from an earlier run. */
   readonly reuse: () => void;
 }
@@ -54,13 +61,13 @@ export class Reporter {
     let reused = false;
     let first: number | undefined;
     this.#event({ event: "phase", phase: name });
-    const progress: Phase["progress"] = ({ done, total }) => {
+    const progress: Phase["progress"] = ({ done, total, unit = "" }) => {
       first ??= done;
       const interval = this.#isLive ? redrawIntervalMs : lineIntervalMs;
       if (nowMs() - saidMs < interval) return;
       saidMs = nowMs();
       const elapsedMs = saidMs - beganMs;
-      this.#progress(name, { done, total, first, elapsedMs });
+      this.#progress(name, { done, total, unit, first, elapsedMs });
     };
     const result = await work({ progress, reuse: () => (reused = true) });
     const elapsedMs = nowMs() - beganMs;
@@ -90,6 +97,7 @@ export class Reporter {
     at: {
       readonly done: number;
       readonly total: number;
+      readonly unit: string;
       readonly first: number;
       readonly elapsedMs: number;
     },
@@ -102,7 +110,8 @@ export class Reporter {
     });
     const rate = rateText(fresh, { milliseconds: at.elapsedMs });
     const left = leftMs === undefined ? "" : `, ${durationText(leftMs)} left`;
-    const text = `${name}: ${at.done} of ${at.total}${rate === "" ? "" : `, ${rate}`}${left}`;
+    const done = `${name}: ${at.done} of ${at.total}${at.unit === "" ? "" : ` ${at.unit}`}`;
+    const text = `${done}${rate === "" ? "" : `, ${rate}`}${left}`;
     if (this.#isLive) this.#redraw(text);
     else this.#line(text);
   }
