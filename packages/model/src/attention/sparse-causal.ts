@@ -1,6 +1,6 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
-import { axesOf } from "../axes.js";
+import { assertShape, axesOf } from "../axes.js";
 import { attention } from "../operators/attention.js";
 import { splitInto } from "../split.js";
 
@@ -20,7 +20,7 @@ interface Projections {
  *
  * @param projections  query, key, value, each `[clips * frames, tokens, channels]`, float32
  * @returns            `[clips * frames, tokens, channels]`, float32; the caller disposes it
- * @throws ShapeError  if the first axis does not divide into clips
+ * @throws ShapeError  if the three differ, or the first axis does not divide into clips
  * @source Wu et al. 2023, arXiv:2212.11565, "ST-Attn"; `SparseCausalAttention` in the authors'
  *         code, which attends to the doubled keys
  */
@@ -34,20 +34,22 @@ export function sparseCausalAttention(
   if (images % frames !== 0) {
     throw new ShapeError(`query: expected clips of ${frames} frames, got ${images} images`);
   }
+  assertShape("key", projections.key, projections.query.shape);
+  assertShape("value", projections.value, projections.query.shape);
   const clips = images / frames;
-  const perClip = [projections.query, projections.key, projections.value].map((x) =>
-    splitInto(
-      x,
-      Array.from({ length: clips }, () => frames),
-      0,
-    ),
-  );
-  const outputs = Array.from({ length: clips }, (_, clip) => {
-    const [query, key, value] = perClip.map((parts) => parts[clip]);
-    if (!query || !key || !value) throw new ShapeError("sparseCausalAttention: a clip is missing");
-    return clipAttention({ query, key, value }, heads);
+  return tf.tidy(() => {
+    const sizes = Array.from({ length: clips }, () => frames);
+    const perClip = [projections.query, projections.key, projections.value].map((x) =>
+      splitInto(x, sizes, 0),
+    );
+    const outputs = Array.from({ length: clips }, (_, clip) => {
+      const [query, key, value] = perClip.map((parts) => parts[clip]);
+      if (!query || !key || !value)
+        throw new ShapeError("sparseCausalAttention: a clip is missing");
+      return clipAttention({ query, key, value }, heads);
+    });
+    return tf.reshape(tf.concat(outputs, 0), [images, tokens, channels]);
   });
-  return tf.reshape(tf.concat(outputs, 0), [images, tokens, channels]);
 }
 
 /** How many frames see the first frame only. */

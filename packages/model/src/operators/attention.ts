@@ -65,7 +65,13 @@ export function attention(
 const scoresMax = 2 ** 22;
 
 /** Sizes of the parts in which heads are differentiated: one part's scores stay below the limit. */
-function headParts(heads: number, scoresPerHead: number): number[] {
+export function headParts({
+  heads,
+  scoresPerHead,
+}: {
+  readonly heads: number;
+  readonly scoresPerHead: number;
+}): number[] {
   const most = Math.min(heads, Math.max(1, Math.floor(scoresMax / scoresPerHead)));
   const full = Array.from({ length: Math.floor(heads / most) }, () => most);
   return heads % most === 0 ? full : [...full, heads % most];
@@ -129,6 +135,15 @@ function gradientsInParts(heads: Heads, sizes: readonly number[]): HeadGradients
   return { query: like(0, heads.query), key: like(1, heads.key), value: like(2, heads.value) };
 }
 
+/**
+ * The gradients of all heads.
+ *
+ * @param sizes  how many heads of how many items to take at a time; they add up to batch x heads
+ */
+export function attentionGradients(heads: Heads, sizes: readonly number[]): HeadGradients {
+  return sizes.length === 1 ? headGradients(heads) : gradientsInParts(heads, sizes);
+}
+
 tf.registerGradient({
   kernelName: attentionKernel,
   inputsToSave: ["query", "key", "value"],
@@ -151,8 +166,9 @@ tf.registerGradient({
       ...{ output: split(output), dOutput: split(dy) },
     };
     const [batch = 1, tokens = 1] = query.shape;
-    const sizes = headParts(batch * heads, tokens * (key.shape[1] ?? 1));
-    const gradients = sizes.length === 1 ? headGradients(all) : gradientsInParts(all, sizes);
+    const scoresPerHead = tokens * (key.shape[1] ?? 1);
+    const sizes = headParts({ heads: batch * heads, scoresPerHead });
+    const gradients = attentionGradients(all, sizes);
     return {
       query: () => joinHeads(gradients.query),
       key: () => joinHeads(gradients.key),

@@ -21,13 +21,15 @@ export function linear(x: tf.Tensor, weight: tf.Tensor, bias?: tf.Tensor): tf.Te
   if (bias !== undefined) assertShape("bias", bias, [out]);
   const rows = x.size / inner;
   const shape = [...x.shape.slice(0, -1), out];
-  const flat = tf.reshape(x, [rows, inner]);
-  const inputs = bias === undefined ? { x: flat, weight } : { x: flat, weight, bias };
-  const y = runUnaryOperator(linearKernel, inputs, {}, () => {
-    const product = tf.matMul(flat, weight, false, true);
-    return bias === undefined ? product : tf.add(product, bias);
+  return tf.tidy(() => {
+    const flat = tf.reshape(x, [rows, inner]);
+    const inputs = bias === undefined ? { x: flat, weight } : { x: flat, weight, bias };
+    const y = runUnaryOperator(linearKernel, inputs, {}, () => {
+      const product = tf.matMul(flat, weight, false, true);
+      return bias === undefined ? product : tf.add(product, bias);
+    });
+    return tf.reshape(y, shape);
   });
-  return tf.reshape(y, shape);
 }
 
 /** Sums over rows, as the gradient of a broadcast bias needs. */

@@ -33,11 +33,13 @@ function causalAttention(scope: Scope, x: tf.Tensor, heads: number): tf.Tensor {
 }
 
 function encoderLayer(scope: Scope, input: tf.Tensor, config: TextConfig): tf.Tensor {
+  const normed = (name: string, x: tf.Tensor): tf.Tensor =>
+    layerNormLayer(scope, name, x, config.normEps);
   const attended = within(scope, "self_attn", (inner) =>
-    causalAttention(inner, layerNormLayer(scope, "layer_norm1", input), config.heads),
+    causalAttention(inner, normed("layer_norm1", input), config.heads),
   );
   const x = tf.add(input, attended);
-  const hidden = linearLayer(scope, "mlp.fc1", layerNormLayer(scope, "layer_norm2", x));
+  const hidden = linearLayer(scope, "mlp.fc1", normed("layer_norm2", x));
   const active = config.activation === "quick_gelu" ? silu(hidden, 1.702) : gelu(hidden);
   return tf.add(x, linearLayer(scope, "mlp.fc2", active));
 }
@@ -59,6 +61,6 @@ export function textEncode(scope: Scope, ids: tf.Tensor, config: TextConfig): tf
     for (let layer = 0; layer < config.layers; layer += 1) {
       x = within(model, `encoder.layers.${layer}`, (inner) => encoderLayer(inner, x, config));
     }
-    return layerNormLayer(model, "final_layer_norm", x);
+    return layerNormLayer(model, "final_layer_norm", x, config.normEps);
   });
 }

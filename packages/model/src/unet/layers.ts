@@ -1,3 +1,4 @@
+import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { axesOf } from "../axes.js";
 import { convolution, type Padding, padAll } from "../operators/convolution.js";
@@ -13,16 +14,23 @@ import { captureOutput, type Scope, weightOf, within } from "../scope.js";
 export function foldFrames(video: tf.Tensor): tf.Tensor {
   const axes = ["batch", "channels", "frames", "height", "width"] as const;
   const { batch, channels, frames, height, width } = axesOf("video", video, axes);
-  const framesFirst = tf.transpose(video, [0, 2, 1, 3, 4]);
-  return tf.reshape(framesFirst, [batch * frames, channels, height, width]);
+  return tf.tidy(() => {
+    const framesFirst = tf.transpose(video, [0, 2, 1, 3, 4]);
+    return tf.reshape(framesFirst, [batch * frames, channels, height, width]);
+  });
 }
 
 /** The inverse of `foldFrames`. */
 export function unfoldFrames(images: tf.Tensor, frames: number): tf.Tensor {
   const axes = ["images", "channels", "height", "width"] as const;
   const { images: count, channels, height, width } = axesOf("images", images, axes);
-  const byClip = tf.reshape(images, [count / frames, frames, channels, height, width]);
-  return tf.transpose(byClip, [0, 2, 1, 3, 4]);
+  if (count % frames !== 0) {
+    throw new ShapeError(`images: expected clips of ${frames} frames, got ${count} images`);
+  }
+  return tf.tidy(() => {
+    const byClip = tf.reshape(images, [count / frames, frames, channels, height, width]);
+    return tf.transpose(byClip, [0, 2, 1, 3, 4]);
+  });
 }
 
 /** A linear layer with the weights of scope `name`. */
@@ -68,14 +76,11 @@ export function groupNormLayer(
   );
 }
 
-/** Layer norm, eps 1e-5, with the weights of scope `name`. */
-export function layerNormLayer(scope: Scope, name: string, x: tf.Tensor): tf.Tensor {
+/** Layer norm with the weights of scope `name`. */
+export function layerNormLayer(scope: Scope, name: string, x: tf.Tensor, eps = 1e-5): tf.Tensor {
   return within(scope, name, (layer) => {
-    const y = layerNorm(
-      x,
-      { gain: weightOf(layer, "weight"), bias: weightOf(layer, "bias") },
-      1e-5,
-    );
+    const affine = { gain: weightOf(layer, "weight"), bias: weightOf(layer, "bias") };
+    const y = layerNorm(x, affine, eps);
     captureOutput(layer, () => y);
     return y;
   });

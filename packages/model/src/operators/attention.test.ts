@@ -1,0 +1,151 @@
+import * as tf from "@tensorflow/tfjs";
+import { describe, expect, it } from "vitest";
+import {
+  differenceOf,
+  gradientError,
+  leakOf,
+  noiseOf,
+  registeredGradients,
+} from "../testing/tensors.js";
+import { attention, attentionGradients, attentionKernel, headParts } from "./attention.js";
+
+const [query, key, value] = [noiseOf([2, 3, 4], 1), noiseOf([2, 5, 4], 2), noiseOf([2, 5, 4], 3)];
+
+function registered(
+  given: readonly [tf.Tensor, tf.Tensor, tf.Tensor],
+  dy: tf.Tensor,
+  heads: number,
+): tf.Tensor[] {
+  const [q, k, v] = given;
+  const saved = [q, k, v, attention(q, { key: k, value: v }, heads)];
+  const named = registeredGradients(attentionKernel, { dy, saved, attributes: { heads } });
+  return ["query", "key", "value"].map((name) => named[name] ?? tf.scalar(0));
+}
+
+describe("attention", () => {
+  it("takes the mean of the values where all keys are alike", () => {
+    const alike = tf.ones([1, 2, 2]);
+    const values = tf.tensor3d([
+      [
+        [1, 10],
+        [3, 30],
+      ],
+    ]);
+    expect(attention(noiseOf([1, 1, 2]), { key: alike, value: values }, 1).arraySync()).toEqual([
+      [[2, 20]],
+    ]);
+  });
+
+  it("weighs values by the exponential of scaled products, each head by itself", () => {
+    // One channel per head: scores are q k, without scaling; ln 3 gives weights 3 : 1.
+    const q = tf.tensor3d([[[Math.log(3), 0]]]);
+    const k = tf.tensor3d([
+      [
+        [1, 1],
+        [0, 0],
+      ],
+    ]);
+    const v = tf.tensor3d([
+      [
+        [4, 4],
+        [0, 0],
+      ],
+    ]);
+    const [first = 0, second = 0] = attention(q, { key: k, value: v }, 2).dataSync();
+    expect(first).toBeCloseTo(3, 5);
+    expect(second).toBeCloseTo(2, 5);
+  });
+
+  it("divides scores by the root of a head's channels", () => {
+    const q = tf.tensor3d([[[Math.log(3), 0, 0, 0]]]);
+    const k = tf.tensor3d([
+      [
+        [2, 0, 0, 0],
+        [0, 0, 0, 0],
+      ],
+    ]);
+    const v = tf.tensor3d([
+      [
+        [4, 0, 0, 0],
+        [0, 0, 0, 0],
+      ],
+    ]);
+    expect(attention(q, { key: k, value: v }, 1).dataSync()[0]).toBeCloseTo(3, 5);
+  });
+
+  it("has the gradient of its differences", () => {
+    for (const heads of [1, 2]) {
+      const of = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor =>
+        attention(q, { key: k, value: v }, heads);
+      expect(gradientError((at) => of(at, key, value), query)).toBeLessThan(3e-3);
+      expect(gradientError((at) => of(query, at, value), key)).toBeLessThan(3e-3);
+      expect(gradientError((at) => of(query, key, at), value)).toBeLessThan(3e-3);
+    }
+  });
+
+  it("registers the gradient that the plain composition has", () => {
+    const dy = noiseOf([2, 3, 4], 7);
+    for (const heads of [1, 2, 4]) {
+      const call = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor =>
+        attention(q, { key: k, value: v }, heads);
+      const plain = tf.grads(call)([query, key, value], dy);
+      for (const [i, gradient] of registered([query, key, value], dy, heads).entries()) {
+        expect(differenceOf(gradient, plain[i] ?? dy)).toBeLessThan(2e-6);
+      }
+    }
+  });
+
+  it("leaves no tensor behind", () => {
+    expect(leakOf(() => attention(query, { key, value }, 2))).toBe(0);
+  });
+
+  it("refuses other batches, widths, numbers of tokens, and heads that do not divide", () => {
+    const call =
+      (k: readonly number[], v: readonly number[], heads = 2) =>
+      () =>
+        attention(query, { key: noiseOf(k), value: noiseOf(v) }, heads);
+    const message = "attention: expected one batch and one width";
+    expect(call([1, 5, 4], [2, 5, 4])).toThrow(message);
+    expect(call([2, 5, 4], [1, 5, 4])).toThrow(message);
+    expect(call([2, 5, 2], [2, 5, 4])).toThrow(message);
+    expect(call([2, 5, 4], [2, 5, 2])).toThrow(message);
+    expect(call([2, 5, 4], [2, 6, 4])).toThrow(message);
+    expect(call([2, 5, 4], [2, 5, 4], 3)).toThrow(message);
+    expect(call([5, 4], [2, 5, 4])).toThrow("key: expected [batch, tokens, channels]");
+  });
+});
+
+describe("headParts", () => {
+  const parts = (heads: number, scoresPerHead: number): number[] =>
+    headParts({ heads, scoresPerHead });
+
+  it("takes as many heads at a time as 4 Mi scores allow, and one at least", () => {
+    expect(parts(8, 100)).toEqual([8]);
+    expect(parts(8, 2 ** 19)).toEqual([8]);
+    expect(parts(8, 2 ** 19 + 1)).toEqual([7, 1]);
+    expect(parts(8, 2 ** 20)).toEqual([4, 4]);
+    expect(parts(3, 2 ** 23)).toEqual([1, 1, 1]);
+  });
+});
+
+describe("attentionGradients", () => {
+  it("gives the same whether heads are taken at once or in parts", () => {
+    const shapes = { query: 3, key: 5, value: 5, output: 3, dOutput: 3 };
+    const [q, k, v, output, dOutput] = Object.values(shapes).map((tokens, i) =>
+      noiseOf([2, 2, tokens, 4], i),
+    );
+    if (!q || !k || !v || !output || !dOutput) throw new Error("expected five");
+    const heads = { query: q, key: k, value: v, output, dOutput };
+    const whole = attentionGradients(heads, [4]);
+    for (const sizes of [
+      [1, 3],
+      [2, 2],
+      [1, 1, 1, 1],
+    ]) {
+      const parts = attentionGradients(heads, sizes);
+      for (const name of ["query", "key", "value"] as const) {
+        expect(differenceOf(parts[name], whole[name]), name).toBeLessThan(1e-6);
+      }
+    }
+  });
+});
