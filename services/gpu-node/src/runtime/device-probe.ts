@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import { fromUnknown } from "@retake/errors";
 import * as ort from "onnxruntime-node";
-import { attentionModel, checkAttention } from "./attention-check.js";
+import {
+  type AttentionFinding,
+  attentionModel,
+  checkAttention,
+  checkedHeadChannels,
+} from "./attention-check.js";
 import { type OnnxEngineName, sessionOptions, weightless } from "./onnx-session.js";
 import type { DeviceFinding } from "./runner.js";
 
@@ -10,19 +15,31 @@ export type ProbeAnswer =
   | { readonly ok: true; readonly device: DeviceFinding }
   | { readonly ok: false; readonly message: string };
 
-async function probe(name: OnnxEngineName): Promise<DeviceFinding> {
-  const model = attentionModel({ target: "gpu", attention: "fused" });
+async function attentionFinding(
+  name: OnnxEngineName,
+  headChannels: number,
+): Promise<AttentionFinding> {
+  const model = attentionModel(headChannels, { target: "gpu", attention: "fused" });
   const options = sessionOptions(name, { threads: 1 }, weightless);
   const session = await ort.InferenceSession.create(model, options);
-  const { isRight, output } = await checkAttention(async (inputs) => {
+  return checkAttention(headChannels, async (inputs) => {
     const feeds = Object.entries(inputs).map(
       ([input, { data, shape }]) => [input, new ort.Tensor("float32", data, shape)] as const,
     );
     const data = (await session.run(Object.fromEntries(feeds))).out?.data;
     return data instanceof Float32Array ? data : new Float32Array();
   });
-  const fingerprint = createHash("sha256").update(output).digest("hex").slice(0, 16);
-  return { attention: isRight ? "fused" : "plain", fingerprint };
+}
+
+async function probe(name: OnnxEngineName): Promise<DeviceFinding> {
+  const hash = createHash("sha256");
+  let isRight = true;
+  for (const headChannels of checkedHeadChannels) {
+    const finding = await attentionFinding(name, headChannels);
+    hash.update(finding.output);
+    isRight &&= finding.isRight;
+  }
+  return { attention: isRight ? "fused" : "plain", fingerprint: hash.digest("hex").slice(0, 16) };
 }
 
 // A process of its own: what a driver does on a bad day, it does not do to the caller.
