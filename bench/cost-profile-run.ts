@@ -2,16 +2,14 @@
  * Runs one pass with ONNX Runtime's profile on, and counts operations and bytes of the nodes that
  * were really executed, by their real shapes. Prints one JSON object; `bench:cost` starts it.
  */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
-import { lowerToOnnx } from "@retake/compile";
-import * as ort from "onnxruntime-node";
+import { join } from "node:path";
+import { createEngine } from "@retake/gpu-node";
 import { type JsonObject, jsonObject } from "../test/golden/json-object.js";
 import { costPassSpec } from "./cost-passes.js";
 import { programInputs } from "./program-inputs.js";
 import { openSdSize } from "./sd-size.js";
-import { graphOf } from "./sd-size-pass.js";
 
 type Shape = readonly number[];
 
@@ -58,42 +56,31 @@ function countedProfile(events: readonly unknown[]): JsonObject {
   return { flops, bytes, slowest: slowest.map(([name, s]) => `${name} ${s.toFixed(2)} s`) };
 }
 
+/** The largest file of a folder: the engine's own trials leave small profiles beside it. */
+async function largestFile(folder: string): Promise<string> {
+  const paths = (await readdir(folder)).map((name) => join(folder, name));
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
+  const path = paths[sizes.indexOf(Math.max(...sizes))];
+  if (path === undefined) throw new Error(`expected a profile in ${folder}, got none`);
+  return path;
+}
+
 async function main(name: string, threads: number): Promise<void> {
   const files = await openSdSize();
   const spec = costPassSpec(files, name);
-  const weights = files.weights[spec.kind === "vae-decode" ? "vae" : "unet"];
-  const model = lowerToOnnx(graphOf(spec), {
-    target: "cpu",
-    weights: (weight) => {
-      const { file = "", offset = 0 } = weights.get(weight) ?? {};
-      return { location: basename(file), offset };
-    },
-  });
-  const [location] = weights.values();
-  const folder = await mkdtemp(join(tmpdir(), "retake-profile-"));
+  const profileDir = await mkdtemp(join(tmpdir(), "retake-profile-"));
   try {
-    const session = await ort.InferenceSession.create(model, {
-      ...{ intraOpNumThreads: threads, graphOptimizationLevel: "extended" },
-      ...{ enableMemPattern: false, logSeverityLevel: 3 },
-      ...{ enableProfiling: true, profileFilePrefix: join(folder, "profile") },
-      extra: {
-        session: {
-          disable_prepacking: "1",
-          model_external_initializers_file_folder_path: dirname(location?.file ?? ""),
-        },
-      },
-    });
-    const inputs = Object.entries(await programInputs(files, spec));
-    const feeds = inputs.map(([input, { data, shape }]) => {
-      return [input, new ort.Tensor(Float32Array.from(data), shape)] as const;
-    });
-    await session.run(Object.fromEntries(feeds));
-    session.endProfiling();
-    const [file = ""] = await readdir(folder);
-    const events: unknown = JSON.parse(await readFile(join(folder, file), "utf8"));
+    const engine = await createEngine("onnx-cpu", { threads, profileDir });
+    const weights = files.weights[spec.kind === "vae-decode" ? "vae" : "unet"];
+    const program = await engine.load(spec, weights);
+    await program.run(await programInputs(files, spec));
+    // Closing writes the profile.
+    await program.close();
+    await engine.close();
+    const events: unknown = JSON.parse(await readFile(await largestFile(profileDir), "utf8"));
     console.log(JSON.stringify(countedProfile(Array.isArray(events) ? events : [])));
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(profileDir, { recursive: true });
   }
 }
 

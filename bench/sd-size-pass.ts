@@ -1,4 +1,4 @@
-import { type Cost, cost, type Graph, recomputeActivations, traceProgram } from "@retake/compile";
+import { type Cost, cost, recomputeActivations, traceProgram } from "@retake/compile";
 import type { HostTensor, ModelFiles } from "@retake/gpu-node";
 import { createProgram, type ProgramSpec, unetTensors } from "@retake/model";
 import { trainableTensors } from "@retake/model/tuning";
@@ -41,16 +41,11 @@ export function passSpec(files: ModelFiles, kind: PassKind, size: PassSize): Pro
   return { kind: "unet-gradients", config, shape, trainable: trainable.sort(), memory: kind };
 }
 
-/** The graph that an engine compiles. */
-export function graphOf(spec: ProgramSpec): Graph {
+/** What the compiler predicts of a pass, from the graph that an engine compiles. */
+export function predictedCost(spec: ProgramSpec): Cost {
   const graph = traceProgram(createProgram(spec));
   const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
-  return isLow ? recomputeActivations(graph) : graph;
-}
-
-/** What the compiler predicts of a pass. */
-export function predictedCost(spec: ProgramSpec): Cost {
-  return cost(graphOf(spec));
+  return cost(isLow ? recomputeActivations(graph) : graph);
 }
 
 /** Latents of a clip: `[1, channels, frames, side, side]`, random. */
