@@ -2,16 +2,16 @@
  * `npm run bench:determinism`: the same seed twice, in two processes: are all tensors and all
  * files of the result the same, to the bit?
  */
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { type JsonObject, jsonObject } from "../test/golden/json-object.js";
 import { runForJson } from "./child-run.js";
 import { retakeProgram, tinyCheckpoint } from "./places.js";
 import { publishReport, type Row, runBench } from "./report.js";
+import { createTestClip } from "./test-clip.js";
 
 const usage = `npm run bench:determinism -- [options]
   --only SIZES   some of tiny,sd,files (default all)
@@ -46,9 +46,7 @@ async function tensorRows(size: Size, threads: string): Promise<Row[]> {
 async function fileRows(threads: string): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), "retake-determinism-"));
   try {
-    const clip = join(folder, "clip.mp4");
-    const source = "testsrc2=size=64x64:rate=8:duration=1";
-    await promisify(execFile)("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", source, clip]);
+    const clip = await createTestClip(folder, { frames: 8, pixels: 64 });
     const found: JsonObject[] = [];
     for (const name of ["first", "second"]) {
       const out = join(folder, name);

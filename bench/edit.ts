@@ -3,17 +3,17 @@
  * checkpoint (tune, invert, sample two prompts) against the authors' code, in alternating
  * processes.
  */
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { jsonObject } from "../test/golden/json-object.js";
 import { runForJson, smallest } from "./child-run.js";
 import { refuseBusyMachine } from "./machine.js";
 import { type PeerPlaces, peerCommand, peerOptions, peerPlaces, peerUsage } from "./peer.js";
 import { retakeProgram, tinyCheckpoint } from "./places.js";
 import { atMost, publishReport, type Row, runBench } from "./report.js";
+import { createTestClip } from "./test-clip.js";
 
 const usage = `npm run bench:edit -- --peer-python PYTHON --peer-repo CHECKOUT [options]
 ${peerUsage}
@@ -41,14 +41,6 @@ interface Options {
   readonly places: PeerPlaces;
   readonly threads: number;
   readonly folder: string;
-}
-
-async function createClip(folder: string): Promise<string> {
-  const path = join(folder, "clip.mp4");
-  const { frames, pixels } = work;
-  const source = `testsrc2=size=${pixels}x${pixels}:rate=${frames}:duration=1`;
-  await promisify(execFile)("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", source, path]);
-  return path;
 }
 
 /** Runs the command that a user would; the phases' times are those of the manifest. */
@@ -101,7 +93,7 @@ interface Runs {
 
 async function measure(options: Options, runs: number): Promise<Runs> {
   const { folder } = options;
-  const clip = await createClip(folder);
+  const clip = await createTestClip(folder, work);
   const filled = join(folder, "cache");
   await ourEdit(clip, options, filled);
   const [warm, cold, theirs]: [Seconds[], Seconds[], Seconds[]] = [[], [], []];
