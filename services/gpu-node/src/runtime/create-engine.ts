@@ -83,9 +83,14 @@ class WorkerCalls {
 
   /**
    * Asks the worker. With a signal, the promise is rejected as soon as it is aborted; what the
-   * worker has begun ends in its own time, and what was aborted before is never begun.
+   * worker has begun ends in its own time, and what was aborted before is never begun. Buffers
+   * that are `given` go to the worker, and are of no use here any more.
    */
-  async call(request: Unnumbered<WorkerRequest>, signal?: AbortSignal): Promise<unknown> {
+  async call(
+    request: Unnumbered<WorkerRequest>,
+    signal?: AbortSignal,
+    given: readonly ArrayBuffer[] = [],
+  ): Promise<unknown> {
     if (signal?.aborted === true) throw stopped();
     if (this.#end !== undefined) throw unanswered(this.#end);
     const id = this.#next;
@@ -93,7 +98,7 @@ class WorkerCalls {
     this.#worker.ref();
     const work = new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ ...request, id });
+      this.#worker.postMessage({ ...request, id }, given);
     });
     return signal === undefined ? work : untilAborted(work, signal);
   }
@@ -110,12 +115,21 @@ function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
     fix: async (inputs) => {
       await calls.call({ call: "fix", program, inputs });
     },
-    createTuner: async (start) =>
-      openedTuner(calls, Number(await calls.call({ call: "tuner-open", program, start }))),
+    createTuner: async (start) => {
+      const open = { call: "tuner-open", program, start } as const;
+      const given = buffersOf(Object.values(start.state) as Float32Array[]);
+      return openedTuner(calls, Number(await calls.call(open, undefined, given)));
+    },
     close: async () => {
       await calls.call({ call: "unload", program });
     },
   };
+}
+
+/** The buffers behind arrays, as far as they can change hands. */
+function buffersOf(arrays: readonly Float32Array[]): ArrayBuffer[] {
+  const buffers = arrays.map(({ buffer }) => buffer);
+  return buffers.filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
@@ -127,6 +141,7 @@ function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
       await calls.call({ call: "tuner-abandon", tuner });
     },
     state: async () => (await calls.call({ call: "tuner-state", tuner })) as TuningState,
+    finish: async () => (await calls.call({ call: "tuner-finish", tuner })) as TuningState,
     close: async () => {
       await calls.call({ call: "tuner-close", tuner });
     },

@@ -2,7 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { type Code, fromUnknown, type Reason } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import { createRunner } from "./create-runner.js";
-import type { HostTensors, TunerStart, TunerStep, WeightLocations } from "./engine.js";
+import type { HostTensor, HostTensors, TunerStart, TunerStep, WeightLocations } from "./engine.js";
 import type { Runner, RunnerProgram, RunnerSettings } from "./runner.js";
 import { WorkerTuner } from "./tuner.js";
 
@@ -49,7 +49,7 @@ export type WorkerRequest =
     }
   | {
       readonly id: number;
-      readonly call: "tuner-abandon" | "tuner-state" | "tuner-close";
+      readonly call: "tuner-abandon" | "tuner-state" | "tuner-finish" | "tuner-close";
       readonly tuner: number;
     }
   | { readonly id: number; readonly call: "close" };
@@ -116,6 +116,11 @@ async function answer(request: WorkerRequest): Promise<unknown> {
       return found(tuners, request.tuner).applyStep(request.step);
     case "tuner-abandon":
       return found(tuners, request.tuner).abandonStep();
+    case "tuner-finish": {
+      const tuner = found(tuners, request.tuner);
+      tuners.delete(request.tuner);
+      return tuner.finish();
+    }
     case "tuner-state":
       return found(tuners, request.tuner).state();
     case "tuner-close":
@@ -129,17 +134,20 @@ async function answer(request: WorkerRequest): Promise<unknown> {
   }
 }
 
+/** The buffers behind an answer's arrays: tensors by name, or arrays by name. They change hands. */
 function buffersOf(result: unknown): ArrayBuffer[] {
   if (typeof result !== "object" || result === null) return [];
-  const buffers = Object.values(result as HostTensors).map(({ data }) => data.buffer);
-  return [...new Set(buffers)].filter((buffer) => buffer instanceof ArrayBuffer);
+  const values = Object.values(result) as readonly (Float32Array | HostTensor)[];
+  const arrays = values.map((value) => ("data" in value ? value.data : value));
+  const buffers = new Set(arrays.map(({ buffer }) => buffer));
+  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 async function answerTo(request: WorkerRequest): Promise<void> {
   try {
     const result = await answer(request);
-    const transfer = request.call === "run" ? buffersOf(result) : [];
-    parentPort?.postMessage({ id: request.id, result } satisfies WorkerAnswer, transfer);
+    const answered: WorkerAnswer = { id: request.id, result };
+    parentPort?.postMessage(answered, buffersOf(result));
   } catch (thrown) {
     const { code, reason, message } = fromUnknown(thrown, `engine ${settings.name}`);
     parentPort?.postMessage({ id: request.id, error: { code, reason, message } });

@@ -56,7 +56,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a tuning starts or goes on from. The arrays are copied. */
+/** What a tuning goes on from. The arrays of the state become the tuner's: here they are empty then. */
 export interface TunerStart {
   readonly layout: VectorLayout;
   readonly state: TuningState;
@@ -95,5 +95,7 @@ export interface Tuner {
   abandonStep(): Promise<void>;
   /** Copies of the vector and its moments as they stand. */
   state(): Promise<TuningState>;
+  /** The vector and its moments themselves; the tuner is closed by it. */
+  finish(): Promise<TuningState>;
   close(): Promise<void>;
 }

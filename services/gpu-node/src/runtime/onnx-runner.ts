@@ -7,6 +7,7 @@ import { lowerToOnnx, recomputeActivations, traceProgram } from "@retake/compile
 import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec, type TensorSpec } from "@retake/model";
 import * as ort from "onnxruntime-node";
+import { collectGarbage } from "./collect-garbage.js";
 import { declaredInput } from "./declared-input.js";
 import type { HostTensor, HostTensors, WeightLocations } from "./engine.js";
 import {
@@ -76,10 +77,11 @@ function compile(
   });
 }
 
-function termsOf(program: Program, folder: string | undefined): SessionTerms {
+function termsOf(spec: ProgramSpec, program: Program, folder: string | undefined): SessionTerms {
   const sizes = program.weights.map(({ shape }) => 4 * shape.reduce((a, b) => a * b, 1));
   const isForward = program.outputs.every(({ name }) => name !== "loss");
-  return { folder, weightBytes: sizes.reduce((a, b) => a + b, 0), isForward };
+  const isLowMemory = spec.kind === "unet-gradients" && spec.memory === "low";
+  return { folder, weightBytes: sizes.reduce((a, b) => a + b, 0), isForward, isLowMemory };
 }
 
 /** Runs programs by ONNX Runtime, each as one session. */
@@ -103,8 +105,10 @@ export class OnnxRunner implements Runner {
     const program = createProgram(spec);
     const folder = weightFolder(program, weights);
     const model = await this.#compiled(spec, program, weights);
-    const options = sessionOptions(this.#name, this.#options, termsOf(program, folder));
+    const options = sessionOptions(this.#name, this.#options, termsOf(spec, program, folder));
     const session = await ort.InferenceSession.create(model, options);
+    // What tracing left behind is of the size of a small model's activations.
+    collectGarbage();
     return new OnnxProgram(program, session, options.enableProfiling === true);
   }
 

@@ -31,10 +31,17 @@ export interface SessionTerms {
   readonly weightBytes: number;
   /** Whether the program has no backward pass. */
   readonly isForward: boolean;
+  /** Whether a low peak of memory is worth some time. */
+  readonly isLowMemory: boolean;
 }
 
 /** Terms of a program without weights. */
-export const weightless: SessionTerms = { folder: undefined, weightBytes: 0, isForward: true };
+export const weightless: SessionTerms = {
+  folder: undefined,
+  weightBytes: 0,
+  isForward: true,
+  isLowMemory: false,
+};
 
 /**
  * How a session is opened.
@@ -49,7 +56,7 @@ export const weightless: SessionTerms = { folder: undefined, weightBytes: 0, isF
 export function sessionOptions(
   name: OnnxEngineName,
   options: EngineOptions,
-  { folder, weightBytes, isForward }: SessionTerms,
+  { folder, weightBytes, isForward, isLowMemory }: SessionTerms,
 ): ort.InferenceSession.SessionOptions {
   const isCpu = name === "onnx-cpu";
   const mayCopy = isCpu && weightBytes <= copiedWeightBytesMax;
@@ -64,6 +71,8 @@ export function sessionOptions(
     intraOpNumThreads: options.threads,
     graphOptimizationLevel: isCpu ? onCpu : "extended",
     enableMemPattern: false,
+    // Run one after the other, nodes reuse dead buffers of their shape, which stay allocated for it.
+    ...(isCpu && isLowMemory ? { executionMode: "parallel" as const, interOpNumThreads: 2 } : {}),
     enableCpuMemArena: !isCpu,
     logSeverityLevel: 3,
     ...(options.profileDir === undefined

@@ -9,6 +9,7 @@ import {
   type VectorLayout,
   vectorNorm,
 } from "@retake/model/tuning";
+import { collectGarbage } from "./collect-garbage.js";
 import type { HostTensor, HostTensors, TunerStart, TunerStep } from "./engine.js";
 import type { RunnerProgram } from "./runner.js";
 
@@ -41,6 +42,8 @@ export class WorkerTuner {
       const gradient = outputs[name]?.data;
       if (gradient !== undefined) view.set(gradient);
     }
+    // The program's own copies of the gradients are as large as the vector.
+    collectGarbage();
     if (open === this.#open) {
       const before = this.#sums;
       this.#sums = mergedDrawSums([...before, { firstDraw: drawIndex, drawCount: 1, sum }]);
@@ -70,6 +73,13 @@ export class WorkerTuner {
     this.#open += 1;
     this.#sums = [];
     this.#collect(vectors);
+  }
+
+  /** The state itself, to be handed over: the tuner is of no use afterwards. */
+  finish(): TuningState {
+    this.abandonStep();
+    this.#free.length = 0;
+    return this.#state;
   }
 
   state(): TuningState {

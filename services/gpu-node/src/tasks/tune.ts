@@ -91,7 +91,7 @@ export async function tune(
   });
   try {
     const journal = await steps(model, { context, tuner, input, journal: start.journal }, control);
-    const { weights } = await tuner.state();
+    const { weights } = await tuner.finish();
     return { tensors: namedTensors(context.layout, weights), journal };
   } finally {
     await tuner.close();

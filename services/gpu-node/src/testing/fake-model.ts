@@ -47,6 +47,7 @@ export function fakeEngine(program: FakeProgram, numericsId = "fake"): FakeEngin
           applyStep: async (step) => tuner.applyStep(step),
           abandonStep: async () => tuner.abandonStep(),
           state: async () => tuner.state(),
+          finish: async () => tuner.finish(),
           close: async () => {},
         };
       },
