@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs what run.ts needs into a folder for a machine with a GPU and no network: Node, ONNX Runtime, the
+# Packs what bench/gpu.ts needs into a folder for a machine with a GPU and no network: Node, ONNX Runtime, the
 # Vulkan loader, our built code.      bench/gpu/pack.sh FOLDER [PEER_PYTHON PEER_CHECKOUT]
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -23,8 +23,8 @@ node --input-type=module -e '
 cp -r --parents node_modules/onnxruntime-common/dist node_modules/onnxruntime-common/package.json "$to/tree"
 cp -r --parents node_modules/onnxruntime-node/dist node_modules/onnxruntime-node/package.json "$to/tree"
 cp -r --parents node_modules/@huggingface/tokenizers "$to/tree"
-mkdir -p "$to/tree/dist/bench/gpu" "$to/tree/dist/test/golden"
-cp dist/bench/gpu/run.js "$to/tree/dist/bench/gpu/"
+mkdir -p "$to/tree/dist/bench" "$to/tree/dist/test/golden"
+cp dist/bench/gpu.js "$to/tree/dist/bench/"
 cp dist/test/golden/*.js "$to/tree/dist/test/golden/"
 cp test/golden/data/sd-size.safetensors "$to/tree/"
 echo '{"type":"module"}' > "$to/tree/package.json"

@@ -1,4 +1,4 @@
-"""Times the authors' U-Net in PyTorch on a GPU: the same work as run.ts, one JSON object a line.
+"""Times the authors' U-Net in PyTorch on a GPU: the same work as bench/gpu.ts, one JSON object a line.
 
     python peer.py --dtype float16 --work forward:8x32,step:4x32,forward:24x64,low:8x64
 

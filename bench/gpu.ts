@@ -11,11 +11,12 @@ import {
 } from "@retake/gpu-node";
 import { createProgram, type ProgramSpec, type UNetConfig } from "@retake/model";
 import { isTrainable } from "@retake/model/tuning";
-import { namedTensor, openNamedWeights } from "../../test/golden/sd-size-weights.js";
+import { namedTensor, openNamedWeights } from "../test/golden/sd-size-weights.js";
 
 /**
- * Times the SD-size U-Net on one engine of this machine, one JSON object a line: see README.md beside
- * this file. It runs from a folder that `pack.sh` made, on a machine with a GPU and no network.
+ * Times the SD-size U-Net on one engine of this machine, one JSON object a line. With `gpu/pack.sh`
+ * and `gpu/unpack.sh` it runs on a machine with a GPU that reaches no network; `gpu/peer.py` times
+ * the authors' code there.
  */
 const { values: options } = parseArgs({
   options: {
@@ -59,7 +60,7 @@ function specOf(work: string): ProgramSpec {
   return { kind: "unet-gradients", config, shape, trainable, memory };
 }
 
-/** Inputs by the golden rule: those of the network by their key, the others by `input.forward.NAME`. */
+/** Inputs by the golden data's rule: tensors of the network by their key. */
 function inputsOf(spec: ProgramSpec): HostTensors {
   const names: Readonly<Record<string, string>> = {
     latents: "input.forward.sample",
