@@ -56,7 +56,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a tuning goes on from. The arrays of the state become the tuner's: here they are empty then. */
+/** What a tuning goes on from. The arrays of the state become the tuner's: empty here then. */
 export interface TunerStart {
   readonly layout: VectorLayout;
   readonly state: TuningState;

@@ -71,7 +71,7 @@ export function sessionOptions(
     intraOpNumThreads: options.threads,
     graphOptimizationLevel: isCpu ? onCpu : "extended",
     enableMemPattern: false,
-    // Run one after the other, nodes reuse dead buffers of their shape, which stay allocated for it.
+    // One after the other, nodes reuse dead buffers of their shape, which stay allocated for it.
     ...(isCpu && isLowMemory ? { executionMode: "parallel" as const, interOpNumThreads: 2 } : {}),
     enableCpuMemArena: !isCpu,
     logSeverityLevel: 3,
