@@ -121,6 +121,13 @@ describe("cost", () => {
     expect(predicted.bytesMoved).toBe(40 * (2 + 2 + 2 + 3));
   });
 
+  it("adds nothing for a reshape that is an output", () => {
+    const small = new SmallGraph();
+    const first = small.node("Exp", [small.input("x", [10])]);
+    const view = small.node("Reshape", [first], { shape: [2, 5] });
+    expect(cost(small.graph({ view })).activationBytesMax).toBe(40);
+  });
+
   it("counts each stored byte of a weight once, however it is cut and looked at", () => {
     const small = new SmallGraph();
     const upper = small.node("Neg", [small.weight("w", [2, 2])]);

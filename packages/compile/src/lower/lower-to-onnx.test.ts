@@ -159,12 +159,12 @@ describe("lowerToOnnx", () => {
   it("pads the gradient of a strided convolution where no window began", () => {
     const small = new SmallGraph();
     const inputs = [small.input("dy", [1, 8, 3, 3]), small.weight("w", [8, 4, 3, 3])];
-    const attributes = { stride: 2, pads: [1, 1, 1, 1] };
+    const attributes = { stride: 2, pads: [0, 1, 1, 2] };
     const shape = [1, 4, 6, 5];
     const y = small.node("ConvolutionInputGradient", inputs, { shape, attributes });
     const model = decodeOnnx(lowerToOnnx(small.graph({ y }), onCpu));
-    expect(attributesOf(model)["output_padding"]).toEqual(["1", "0"]);
-    expect(attributesOf(model)["pads"]).toEqual(["1", "1", "1", "1"]);
+    expect(attributesOf(model)["output_padding"]).toEqual(["0", "1"]);
+    expect(attributesOf(model)["pads"]).toEqual(["0", "1", "1", "2"]);
   });
 
   it("names nodes by the module that recorded them", () => {

@@ -1,5 +1,8 @@
+import { createProgram, type UNetConfig, unetInputTensors } from "@retake/model";
 import { describe, expect, it } from "vitest";
+import { cost } from "../cost/cost.js";
 import type { Graph } from "../graph.js";
+import { traceProgram } from "../record/trace.js";
 import { evaluateGraph } from "../testing/evaluate-graph.js";
 import { nodesAsText, SmallGraph } from "../testing/small-graph.js";
 import { recomputeActivations } from "./recompute.js";
@@ -19,7 +22,28 @@ function markedGraph(): Graph {
   return small.graph({ loss, second });
 }
 
+const config: UNetConfig = {
+  ...{ inChannels: 4, outChannels: 4, blockOutChannels: [8, 16], layersPerBlock: 1 },
+  ...{ downAttention: [true, false], upAttention: [false, true], heads: [2, 2] },
+  ...{ crossAttentionDim: 4, normGroups: 4, normEps: 1e-5, downsamplePadding: 1 },
+  ...{ flipSinToCos: true, freqShift: 0 },
+};
+
 describe("recomputeActivations", () => {
+  it("lowers the peak of the U-Net's gradients, for one more forward pass at most", () => {
+    const trainable = unetInputTensors(config)
+      .map(({ name }) => name)
+      .filter((name) => !name.includes("norm"));
+    const shape = { batch: 1, frames: 4, height: 8, width: 8, promptTokens: 3 };
+    const spec = { kind: "unet-gradients", config, shape, trainable, memory: "low" } as const;
+    const graph = traceProgram(createProgram(spec));
+    const forward = traceProgram(createProgram({ kind: "unet", config, shape }));
+    const [fast, low] = [cost(graph), cost(recomputeActivations(graph))];
+    expect(low.activationBytesMax).toBeLessThan(0.7 * fast.activationBytesMax);
+    expect(low.flops - fast.flops).toBeGreaterThan(0);
+    expect(low.flops - fast.flops).toBeLessThan(cost(forward).flops);
+  });
+
   it("computes what a mark dropped again, once, right before it is read first", () => {
     const again = recomputeActivations(markedGraph());
     expect(nodesAsText(again.nodes)).toEqual([

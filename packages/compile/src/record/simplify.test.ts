@@ -176,6 +176,11 @@ describe("transpose", () => {
     expect(recorded([2, 3, 4], (x) => turned(turned(turned(x))))).toEqual([]);
   });
 
+  it("joins other turns in their order", () => {
+    const names = recorded([2, 3, 4], (x) => tf.transpose(tf.transpose(x, [1, 2, 0]), [1, 0, 2]));
+    expect(names).toEqual(["Transpose"]);
+  });
+
   it("is a reshape where only axes of size 1 move", () => {
     expect(recorded([2, 1, 3], (x) => tf.transpose(x, [1, 0, 2]))).toEqual(["Reshape"]);
     expect(recorded([2, 1, 3], (x) => tf.transpose(x, [2, 1, 0]))).toEqual(["Transpose"]);

@@ -111,7 +111,7 @@ const neutral: Readonly<Record<string, { left?: number; right?: number }>> = {
 
 /**
  * An elementwise function of two values, with broadcasting. Neutral fills vanish, functions of
- * fills are fills, and a value that was expanded only to meet the other is taken as it was before.
+ * fills are fills, and a value that was expanded is taken as it was before: the result is.
  */
 export function binary(
   builder: GraphBuilder,
@@ -130,15 +130,11 @@ export function binary(
   if (left !== undefined && left === neutral[operation]?.left) return expand(builder, b, shape);
   const scaled = operation === "Mul" ? scaledProduct(builder, operands) : undefined;
   if (scaled !== undefined) return expand(builder, scaled, shape);
-  const narrow = (value: GraphValue, other: GraphValue): GraphValue => {
+  const narrow = (value: GraphValue): GraphValue => {
     const node = producer(value, "Expand");
-    if (node === undefined) return value;
-    const before = inputOf(builder, node);
-    const joint = tf.broadcast_util.assertAndGetBroadcastShape([...before.shape], [...other.shape]);
-    return sameShape(joint, shape) ? before : value;
+    return node === undefined ? asScalar(builder, value) : inputOf(builder, node);
   };
-  const [first, second] = [asScalar(builder, narrow(a, b)), asScalar(builder, narrow(b, a))];
-  return expand(builder, elementwise(builder, operation, [first, second]), shape);
+  return expand(builder, elementwise(builder, operation, [narrow(a), narrow(b)]), shape);
 }
 
 /** A fill needs one element only where it is broadcast. */
