@@ -165,6 +165,20 @@ describe("transformer3d", () => {
     expect(differenceOf(swapped, tf.reverse(call(x, prompt, 2, apart), 0))).toBeLessThan(1e-5);
   });
 
+  it("norms every frame by itself", () => {
+    const zeros = Object.fromEntries(
+      specs.flatMap(({ name, shape }) =>
+        /to_out\.0/.test(name) ? [[name, tf.zeros([...shape])]] : [],
+      ),
+    );
+    const apart = scopeOf(path, randomScope(specs, zeros));
+    const [frame, other] = [noiseOf([1, 4, 3, 2]), noiseOf([1, 4, 3, 2], 7)];
+    const prompt = noiseOf([1, 5, 6]);
+    const alone = call(frame, prompt, 1, apart);
+    const beside = call(tf.concat([frame, other], 0), prompt, 2, apart);
+    expect(differenceOf(tf.slice(beside, [0], [1]), alone)).toBeLessThan(1e-5);
+  });
+
   it("treats clips apart", () => {
     const [x, prompt] = [noiseOf([4, 4, 3, 2]), noiseOf([2, 5, 6], 2)];
     const apart = [0, 1].map((clip) =>

@@ -95,6 +95,26 @@ describe("unet", () => {
     }
   });
 
+  it("puts a skip behind the maps that come from below", () => {
+    // A resnet that passes its first 8 of 12 channels on, and adds nothing to them.
+    const path = "up_blocks.0.resnets.1";
+    const passing = {
+      [`${path}.conv_shortcut.weight`]: tf.reshape(tf.eye(8, 12), [8, 12, 1, 1]),
+      [`${path}.conv_shortcut.bias`]: tf.zeros([8]),
+      [`${path}.conv2.weight`]: tf.zeros([8, 8, 3, 3]),
+      [`${path}.conv2.bias`]: tf.zeros([8]),
+    };
+    const captured = new Map<string, tf.Tensor>();
+    const keep = (at: string, output: () => tf.Tensor): unknown => captured.set(at, output());
+    const latents = noiseOf([1, 4, 2, 4, 4]);
+    const prompt = noiseOf([1, 3, 6], 2);
+    const given = { latents, prompt, timestepSinusoid: noiseOf([2, 4], 3) };
+    unet(randomScope(specs, passing, keep), smallUNet, given);
+    const [below, passed] = ["up_blocks.0.resnets.0", path].map((at) => captured.get(at));
+    if (below === undefined || passed === undefined) throw new Error("expected both");
+    expect(differenceOf(passed, below)).toBe(0);
+  });
+
   it("leaves its result alone behind, inside a tidy", () => {
     const given = [noiseOf([1, 4, 2, 4, 4]), noiseOf([1, 3, 6], 2), noiseOf([2, 4], 3)] as const;
     const before = tf.memory().numTensors;

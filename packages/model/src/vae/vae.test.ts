@@ -46,6 +46,28 @@ describe("vaeEncode", () => {
     expect(differenceOf(mean, tf.concat(alone, 0))).toBeLessThan(1e-5);
   });
 
+  it("pads below and to the right only where it halves", () => {
+    // Kernels that read one cell: conv_in the middle, the halving one the upper left. So of each
+    // four cells only the upper left counts, and no cell of the padding.
+    const reading = (at: number, out: number, inner: number): tf.Tensor => {
+      const cell = tf.reshape(tf.oneHot(tf.tensor1d([at], "int32"), 9), [1, 1, 3, 3]);
+      return tf.mul(cell, noiseOf([out, inner, 1, 1], at));
+    };
+    const single = randomScope(vaeTensors(smallVae), {
+      "encoder.conv_in.weight": reading(4, 4, 3),
+      "encoder.down_blocks.0.resnets.0.conv2.weight": tf.zeros([4, 4, 3, 3]),
+      "encoder.down_blocks.0.downsamplers.0.conv.weight": reading(0, 4, 4),
+    });
+    const pixels = noiseOf([1, 3, 4, 4]);
+    const counts = tf.tensor4d(
+      Array.from({ length: 16 }, (_, i) => (i % 2 === 0 && i % 8 < 4 ? 1 : 0)),
+      [1, 1, 4, 4],
+    );
+    const { mean } = encode(pixels, single);
+    expect(differenceOf(encode(tf.mul(pixels, counts), single).mean, mean)).toBe(0);
+    expect(differenceOf(encode(tf.mul(pixels, 2), single).mean, mean)).toBeGreaterThan(1e-3);
+  });
+
   it("takes the posterior's mean from the first half of the channels", () => {
     const zeros = { "quant_conv.weight": tf.zeros([8, 8, 1, 1]) };
     const bias = { "quant_conv.bias": tf.range(0, 8) };
