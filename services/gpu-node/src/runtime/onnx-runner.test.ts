@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createProgram, type ModuleKind, type ModuleSpec, type ProgramSpec } from "@retake/model";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
@@ -176,6 +179,43 @@ describe("OnnxRunner", () => {
       for (const [name, { data }] of Object.entries(fast)) expect(low[name]?.data).toEqual(data);
     });
     await fc.assert(property, { seed, numRuns: runs });
+  });
+
+  it("computes activations again for low memory only: that program is the longer one", async () => {
+    const cacheDir = mkdtempSync(join(tmpdir(), "retake-onnx-"));
+    const caching = new OnnxRunner("onnx-cpu", { threads: 1, cacheDir });
+    const lengths = [];
+    for (const memory of ["fast", "low"] as const) {
+      const loaded = await caching.load(smallGradients({}, memory), checkpoint.locations);
+      await loaded.close();
+      const files = readdirSync(join(cacheDir, "programs"));
+      lengths.push(files.map((file) => statSync(join(cacheDir, "programs", file)).size));
+    }
+    rmSync(cacheDir, { recursive: true });
+    const [[fast = 0] = [], both = []] = lengths;
+    expect(both).toHaveLength(2);
+    expect(Math.min(...both)).toBe(fast);
+    expect(Math.max(...both)).toBeGreaterThan(fast);
+  });
+
+  it("takes a program from its cache, and compiles it anew where it is damaged", async () => {
+    const cacheDir = mkdtempSync(join(tmpdir(), "retake-onnx-"));
+    const spec = smallGradients();
+    const given = inputsFor(createProgram(spec));
+    const results = async () => {
+      const caching = new OnnxRunner("onnx-cpu", { threads: 1, cacheDir });
+      const loaded = await caching.load(spec, checkpoint.locations);
+      const outputs = await loaded.run(given);
+      await loaded.close();
+      return outputs;
+    };
+    const compiled = await results();
+    expect(await results()).toEqual(compiled);
+    const [file = ""] = readdirSync(join(cacheDir, "programs"));
+    writeFileSync(join(cacheDir, "programs", file), "damaged");
+    expect(await results()).toEqual(compiled);
+    expect(statSync(join(cacheDir, "programs", file)).size).toBeGreaterThan(1000);
+    rmSync(cacheDir, { recursive: true });
   });
 
   it("computes the U-Net's noise and what is captured on the way", async () => {
