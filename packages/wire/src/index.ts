@@ -1,0 +1,1 @@
+export type { Edit } from "./generated/retake/v1/edit.js";
