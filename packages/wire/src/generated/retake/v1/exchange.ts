@@ -72,6 +72,8 @@ export interface ShardRequest {
   /** Of the shard's bytes. */
   readonly offsetBytes: number;
   readonly lengthBytes: number;
+  /** Which try of the step: after an abandoned one, other draws have the same step number. */
+  readonly attempts: number;
 }
 
 /** The frame's head; the bytes follow it. Codec: length of the head (uint16), head, bytes. */
@@ -91,6 +93,8 @@ export interface ShardFrame {
   readonly pending: boolean;
   /** Another quorum or step is under way here. */
   readonly stale: boolean;
+  /** Which try of the step, as in the request. */
+  readonly attempts: number;
 }
 
 /**
@@ -121,6 +125,7 @@ function createBaseShardRequest(): ShardRequest {
     drawCount: 0,
     offsetBytes: 0,
     lengthBytes: 0,
+    attempts: 0,
   };
 }
 
@@ -149,6 +154,9 @@ export const ShardRequest: MessageFns<ShardRequest> = {
     }
     if (message.lengthBytes !== 0) {
       writer.uint32(64).uint32(message.lengthBytes);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(72).uint64(message.attempts);
     }
     return writer;
   },
@@ -230,6 +238,14 @@ export const ShardRequest: MessageFns<ShardRequest> = {
             message.lengthBytes = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.attempts = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -255,6 +271,7 @@ export const ShardRequest: MessageFns<ShardRequest> = {
     message.drawCount = object.drawCount ?? 0;
     message.offsetBytes = object.offsetBytes ?? 0;
     message.lengthBytes = object.lengthBytes ?? 0;
+    message.attempts = object.attempts ?? 0;
     return message;
   },
 };
@@ -273,6 +290,7 @@ function createBaseShardFrame(): ShardFrame {
     sumOfSquares: 0,
     pending: false,
     stale: false,
+    attempts: 0,
   };
 }
 
@@ -313,6 +331,9 @@ export const ShardFrame: MessageFns<ShardFrame> = {
     }
     if (message.stale !== false) {
       writer.uint32(96).bool(message.stale);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(104).uint64(message.attempts);
     }
     return writer;
   },
@@ -426,6 +447,14 @@ export const ShardFrame: MessageFns<ShardFrame> = {
             message.stale = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.attempts = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -455,6 +484,7 @@ export const ShardFrame: MessageFns<ShardFrame> = {
     message.sumOfSquares = object.sumOfSquares ?? 0;
     message.pending = object.pending ?? false;
     message.stale = object.stale ?? false;
+    message.attempts = object.attempts ?? 0;
     return message;
   },
 };
