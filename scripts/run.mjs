@@ -70,6 +70,14 @@ async function test(args) {
   return failedCount === 0 ? 0 : 1;
 }
 
+/** Checks the wire's description, and writes the code for it anew: CI fails where it changes. */
+async function proto() {
+  const buf = join(root, "node_modules/.bin/buf");
+  const options = { cwd: join(root, "proto") };
+  const { code } = await runChild(buf, ["lint"], options);
+  return code === 0 ? (await runChild(buf, ["generate"], options)).code : code;
+}
+
 /** Builds what is imported, then runs a program of this repository. */
 async function built(/** @type {string} */ path, /** @type {readonly string[]} */ args) {
   const code = await build();
@@ -94,6 +102,7 @@ const tasks = {
     run: (args) => built("packages/cli/bin/retake.js", ["demo", ...args]),
   },
   golden: { needsFfmpeg: false, run: (args) => built("dist/test/golden/run.js", args) },
+  proto: { needsFfmpeg: false, run: proto },
   bench: { needsFfmpeg: true, run: bench },
   "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },
 };

@@ -7,7 +7,6 @@ import {
   type Project,
   type Rule,
   runtimeDependencies,
-  sourcePaths,
   workspaceFolders,
   workspaceOf,
 } from "./project.js";
@@ -87,8 +86,13 @@ export const dependenciesPinned = dependencyRule("a dependency is pinned", ({ na
 export const dependenciesUsed = dependencyRule(
   "a dependency is used",
   ({ name }, { project, folder }) => {
-    const isUsed = sourcePaths(project).some(
-      (path) => workspaceOf(path) === folder && !isTest(path) && mentions(project, { path, name }),
+    // Generated code counts here: what it imports has to be installed, too.
+    const isUsed = project.paths.some(
+      (path) =>
+        workspaceOf(path) === folder &&
+        path.endsWith(".ts") &&
+        !isTest(path) &&
+        mentions(project, { path, name }),
     );
     return isUsed ? undefined : `${name} is never imported`;
   },

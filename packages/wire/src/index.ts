@@ -1,1 +1,29 @@
-export type { Edit } from "./generated/retake/v1/edit.js";
+export type { CallSettings } from "./calls/call-settings.js";
+export { clientOptions, messageBytesMax, serverOptions } from "./calls/channel-options.js";
+export {
+  type BidiCall,
+  callUnary,
+  openBidi,
+  readStream,
+  sendStream,
+} from "./calls/client-calls.js";
+export {
+  type CallContext,
+  handleBidi,
+  handleClientStream,
+  handleServerStream,
+  handleUnary,
+  type StreamContext,
+} from "./calls/server-handlers.js";
+export {
+  assertDigest,
+  ChunkReceiver,
+  chunkBytes,
+  chunksOf,
+  collectChunks,
+  fileChunks,
+} from "./chunks/chunk.js";
+export { errorOfFailure, errorOfStatus, failureOf } from "./failures/grpc-failure.js";
+export type { Failure } from "./generated/retake/v1/failure.js";
+export { protocolVersion } from "./protocol-version.js";
+export { commitSubject, shardSubject } from "./subjects.js";

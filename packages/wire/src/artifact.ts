@@ -1,0 +1,11 @@
+/** The coordinator's store of immutable bytes. */
+export {
+  ArtifactServiceClient,
+  type ArtifactServiceServer,
+  ArtifactServiceService,
+  Chunk,
+  PullRequest,
+  PullResponse,
+  StatRequest,
+  StatResponse,
+} from "./generated/retake/v1/artifact.js";

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import type { NodeInfo } from "../generated/retake/v1/membership.js";
+import { protocolVersion } from "../protocol-version.js";
+import { decodeNodeInfo, decodeNodeRates } from "./node-info.js";
+
+const model = {
+  ...{ hash: "abc", name: "tiny", cardJson: "", pictureSide: 64, timestepCount: 1000 },
+  tunedParameters: 100,
+};
+const node: NodeInfo = {
+  ...{ nodeId: "n0", incarnation: "i1", protocolVersion, address: "127.0.0.1:1", pid: 1 },
+  ...{ version: "0.1.0", engine: "onnx-cpu", numericsId: "x", threads: 1, memoryBytes: 0 },
+  models: [model],
+};
+
+describe("decodeNodeInfo", () => {
+  it("takes a node", () => {
+    expect(decodeNodeInfo(node)).toBe(node);
+  });
+
+  it.each([
+    { nodeId: "N0" },
+    { incarnation: "" },
+    { address: "here" },
+    { pid: 0 },
+    { version: "" },
+    { engine: "" },
+    { numericsId: "" },
+    { threads: 0 },
+    { models: [] },
+    { models: [model, model] },
+    { models: [{ ...model, hash: "" }] },
+    { models: [{ ...model, cardJson: "x".repeat(64 * 1024 + 1) }] },
+    { models: [{ ...model, pictureSide: 0 }] },
+  ])("refuses %o", (wrong) => {
+    expect(() => decodeNodeInfo({ ...node, ...wrong })).toThrow(
+      expect.objectContaining({ reason: "bad-message" }),
+    );
+  });
+
+  it("refuses another protocol with a sentence that says what to do", () => {
+    const other = { ...node, protocolVersion: protocolVersion + 1 };
+    expect(() => decodeNodeInfo(other)).toThrow(/expected protocol 1, got 2; run one release/);
+  });
+});
+
+describe("decodeNodeRates", () => {
+  const rates = { flopsPerSecond: 1e9, bytesPerSecond: 0, roundTripMs: 0.2 };
+
+  it("takes rates, also those that were not measured yet", () => {
+    expect(decodeNodeRates(rates)).toBe(rates);
+  });
+
+  it.each([
+    undefined,
+    { ...rates, flopsPerSecond: Number.NaN },
+    { ...rates, roundTripMs: -1 },
+    { ...rates, bytesPerSecond: Number.POSITIVE_INFINITY },
+  ])("refuses %o", (wrong) => {
+    expect(() => decodeNodeRates(wrong)).toThrow(
+      expect.objectContaining({ reason: "bad-message" }),
+    );
+  });
+});

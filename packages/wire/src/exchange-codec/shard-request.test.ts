@@ -1,0 +1,41 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ShardKind } from "../generated/retake/v1/exchange.js";
+import { shardBytesMax, shardPieceBytesMax } from "./shard-frame.js";
+import { decodeShardRequest, encodeShardRequest } from "./shard-request.js";
+
+const request = {
+  ...{ quorumId: 1, step: 0, attempts: 9, kind: ShardKind.SHARD_KIND_PARTIAL, shardIndex: 63 },
+  ...{ firstDraw: 2, drawCount: 2, offsetBytes: 0, lengthBytes: shardPieceBytesMax },
+};
+
+describe("encodeShardRequest and decodeShardRequest", () => {
+  it("carry a request", () => {
+    expect(decodeShardRequest(encodeShardRequest(request))).toEqual(request);
+  });
+
+  it.each([
+    ["no bytes", { lengthBytes: 0 }],
+    ["more bytes than a piece has", { lengthBytes: shardPieceBytesMax + 1 }],
+    ["an offset beyond every shard", { offsetBytes: shardBytesMax + 1 }],
+    ["no quorum", { quorumId: 0 }],
+    ["no subtree", { firstDraw: 1 }],
+    ["no kind", { kind: ShardKind.UNRECOGNIZED }],
+  ])("refuse %s", (_, wrong) => {
+    const bytes = encodeShardRequest({ ...request, ...wrong });
+    expect(() => decodeShardRequest(bytes)).toThrow(
+      expect.objectContaining({ reason: "bad-message" }),
+    );
+  });
+
+  it("refuse any other bytes with an error of ours", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        expect(() => decodeShardRequest(bytes)).toThrow(
+          expect.objectContaining({ reason: "bad-message" }),
+        );
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
