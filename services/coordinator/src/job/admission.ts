@@ -1,0 +1,117 @@
+import type { ClusterState, DecideOptions } from "./cluster-state.js";
+import type { EditRecord, EditSpec, Failure } from "./edit-record.js";
+import { isTerminal, noArtifacts, noRetries, noTuning } from "./edit-record.js";
+import type { EventOf } from "./events.js";
+import { serves } from "./placement.js";
+import { because, putEdit, putRecord, refuse, type Turn } from "./turn.js";
+
+const retryRequestsKeptMax = 8;
+
+/** Accepts an edit, or says why not. The same request again gives the edit that is there. */
+export function onSubmitted(turn: Turn, event: EventOf<"submitted">): void {
+  const { editId, tenant, requestId, spec } = event;
+  if (turn.state.edits.has(editId)) {
+    turn.reasons.push(`edit ${editId}: accepted before`);
+    return;
+  }
+  const failure = refusalOf(turn.state, { event, nowMs: turn.nowMs, options: turn.options });
+  if (failure !== null) {
+    refuse(turn, failure);
+    return;
+  }
+  const record: EditRecord = {
+    ...{ id: editId, tenant, requestId, revision: 0, epoch: turn.state.epoch, attempt: 1, spec },
+    ...{ state: "queued", phase: "ingest", reason: "", numericsId: "", memoryBytesMin: 0 },
+    ...{ framesPerPass: spec.settings.batch, tasks: [], taskSerial: 0, recoveries: 0 },
+    ...{ artifacts: noArtifacts(spec), tuning: noTuning, retries: noRetries, failure: null },
+    ...{ layouts: [], retryRequestIds: [], startedMs: 0, finishedMs: 0 },
+    submittedMs: turn.nowMs,
+  };
+  putEdit(turn, { record, tune: null, progress: new Map() });
+  because(turn, "accepted", editId);
+}
+
+/** Why an edit is not accepted; null if it is. */
+export function refusalOf(
+  state: ClusterState,
+  {
+    event,
+    nowMs,
+    options,
+  }: {
+    event: Pick<EventOf<"submitted">, "tenant" | "spec">;
+    nowMs: number;
+    options: DecideOptions;
+  },
+): Failure | null {
+  const { tenant, spec } = event;
+  let openCount = 0;
+  let tenantCount = 0;
+  for (const { record } of state.edits.values()) {
+    if (isTerminal(record)) continue;
+    openCount += 1;
+    if (record.tenant === tenant) tenantCount += 1;
+  }
+  const full = (text: string): Failure => ({
+    ...{ code: "RESOURCE_EXHAUSTED", reason: "queue-full" },
+    message: `${text} edits are open; wait until one has ended`,
+  });
+  if (openCount >= options.openEditsMax) return full(`all ${options.openEditsMax}`);
+  if (tenantCount >= options.openEditsPerTenantMax) {
+    return full(`the tenant's ${options.openEditsPerTenantMax}`);
+  }
+  return specFault(spec, { nowMs, options }) ?? memoryFault(state, spec);
+}
+
+function specFault(
+  { prompts, startByMs, finishByMs }: EditSpec,
+  { nowMs, options }: { nowMs: number; options: DecideOptions },
+): Failure | null {
+  if (prompts.length < 1 || prompts.length > options.promptsMax) {
+    const message = `prompts: expected 1 to ${options.promptsMax}, got ${prompts.length}`;
+    return { code: "INVALID_ARGUMENT", reason: "bad-option", message };
+  }
+  const isLate = [startByMs, finishByMs].some((byMs) => byMs !== 0 && byMs <= nowMs);
+  const message = "deadline: expected a time to come, got one that is past";
+  return isLate ? { code: "DEADLINE_EXCEEDED", reason: "deadline", message } : null;
+}
+
+/** A model that no node serves yet may still come; memory that every one of them lacks does not. */
+function memoryFault({ nodes }: ClusterState, spec: EditSpec): Failure | null {
+  const serving = [...nodes.values()].filter((node) => serves(node, spec.model));
+  const most = Math.max(0, ...serving.map(({ info }) => info.memoryBytes || Infinity));
+  if (serving.length === 0 || most >= spec.memoryBytesNeeded) return null;
+  const needs = `needs ${spec.memoryBytesNeeded} bytes, the largest node has ${most}`;
+  const message = `memory: ${needs}; take fewer frames or a smaller picture`;
+  return { code: "RESOURCE_EXHAUSTED", reason: "memory-short", message };
+}
+
+/** Begins an edit again that ended without success; what is stored is not done again. */
+export function onRetry(turn: Turn, { editId, tenant, requestId }: EventOf<"retry">): void {
+  const record = turn.state.edits.get(editId)?.record;
+  if (record === undefined || record.tenant !== tenant) {
+    refuse(turn, unknownEdit(editId));
+    return;
+  }
+  if (record.retryRequestIds.includes(requestId)) {
+    turn.reasons.push(`edit ${editId}: begun again before`);
+    return;
+  }
+  if (!isTerminal(record) || record.state === "succeeded") {
+    const message = `edit ${editId}: expected one that failed or was stopped, got ${record.state}`;
+    refuse(turn, { code: "FAILED_PRECONDITION", reason: "edit-state", message });
+    return;
+  }
+  putRecord(turn, editId, {
+    ...{ state: "queued", attempt: record.attempt + 1, retries: noRetries, failure: null },
+    ...{ startedMs: 0, finishedMs: 0 },
+    spec: { ...record.spec, startByMs: 0, finishByMs: 0 },
+    retryRequestIds: [...record.retryRequestIds, requestId].slice(-retryRequestsKeptMax),
+  });
+  because(turn, `begun again: attempt ${record.attempt + 1}`, editId);
+}
+
+/** Another tenant's edit is as unknown as one that is not there. */
+export function unknownEdit(editId: string): Failure {
+  return { code: "NOT_FOUND", reason: "edit-unknown", message: `edit ${editId}: there is none` };
+}

@@ -1,0 +1,103 @@
+import type { MemberView } from "./cluster-state.js";
+import type { Failure } from "./edit-record.js";
+import { abortTask, dropTask, endEdit } from "./endings.js";
+import { isEligible } from "./placement.js";
+import { afterFailure, retryClassOf } from "./retries.js";
+import { because, editOf, putNode, putRecord, putTune, type Turn } from "./turn.js";
+
+/** Changes one member of a tuning. */
+export function putMember(
+  turn: Turn,
+  { editId, nodeId }: { editId: string; nodeId: string },
+  change: Partial<MemberView>,
+): void {
+  const members = editOf(turn, editId).tune?.members ?? [];
+  putTune(turn, editId, {
+    members: members.map((member) =>
+      member.nodeId === nodeId ? { ...member, ...change } : member,
+    ),
+  });
+}
+
+/** Takes a member out; the rest form a quorum at the end of the turn. */
+export function removeMember(
+  turn: Turn,
+  { editId, nodeId, why }: { editId: string; nodeId: string; why: string },
+): void {
+  const { tune, record } = editOf(turn, editId);
+  const member = tune?.members.find((candidate) => candidate.nodeId === nodeId);
+  if (tune === null || member === undefined) return;
+  const task = record.tasks.find(({ id }) => id === member.taskId);
+  if (task !== undefined) abortTask(turn, { editId, task, reason: why });
+  const members = tune.members.filter((candidate) => candidate !== member);
+  putTune(turn, editId, { members, changeWanted: why });
+}
+
+/** Leaves a node alone for a while. */
+export function restNode(turn: Turn, nodeId: string, why: string): void {
+  const restsUntilMs = turn.state.leaseClock.nowMs + turn.options.nodeRestMs;
+  putNode(turn, nodeId, { restsUntilMs, reason: why });
+}
+
+/** A node whose numbers were wrong heals before it works again. */
+function quarantine(turn: Turn, nodeId: string, why: string): void {
+  const restsUntilMs = turn.state.leaseClock.nowMs + turn.options.quarantineDurationMs;
+  putNode(turn, nodeId, { state: "quarantined", restsUntilMs, reason: why });
+  because(turn, `node ${nodeId} is quarantined: ${why}`);
+}
+
+/** A member whose state is wrong: it gets another's when it comes back. */
+export function quarantineMember(
+  turn: Turn,
+  { editId, nodeId, why }: { editId: string; nodeId: string; why: string },
+): void {
+  quarantine(turn, nodeId, why);
+  removeMember(turn, { editId, nodeId, why });
+  const { tuning } = editOf(turn, editId).record;
+  const members = tuning.members.filter((member) => member.nodeId !== nodeId);
+  putRecord(turn, editId, { tuning: { ...tuning, members } });
+}
+
+/**
+ * Counts a failure against its edit: another try, or the end.
+ *
+ * @returns whether the edit goes on
+ */
+export function countFailure(
+  turn: Turn,
+  { editId, nodeId, failure }: { editId: string; nodeId: string; failure: Failure },
+): boolean {
+  const { record } = editOf(turn, editId);
+  const memoryBytes = turn.state.nodes.get(nodeId)?.info.memoryBytes ?? 0;
+  const wanting = { ...record, memoryBytesMin: memoryBytes + 1 };
+  const context = {
+    ...{ retryClass: retryClassOf(failure), memoryBytes },
+    hasLargerNode: [...turn.state.nodes.values()].some((node) => isEligible(node, wanting)),
+  };
+  const verdict = afterFailure(record, failure, { context, options: turn.options });
+  if (verdict.outcome === "over") {
+    const reason = `failed: ${verdict.failure.message}`;
+    endEdit(turn, editId, { state: "failed", failure: verdict.failure, reason });
+    return false;
+  }
+  putRecord(turn, editId, { ...verdict.change, recoveries: record.recoveries + 1 });
+  because(turn, `${failure.message}: ${verdict.reason}`, editId);
+  return true;
+}
+
+/** A task is lost, for whatever reason: its work is begun again by whoever is free. */
+export function loseTask(
+  turn: Turn,
+  { editId, taskId, failure }: { editId: string; taskId: string; failure: Failure },
+): void {
+  const { record, tune } = editOf(turn, editId);
+  const task = record.tasks.find(({ id }) => id === taskId);
+  if (task === undefined) return;
+  if (task.kind === "tune" && tune !== null) {
+    removeMember(turn, { editId, nodeId: task.nodeId, why: failure.message });
+  } else {
+    dropTask(turn, editId, task);
+  }
+  if (task.nodeId !== "") restNode(turn, task.nodeId, failure.message);
+  countFailure(turn, { editId, nodeId: task.nodeId, failure });
+}

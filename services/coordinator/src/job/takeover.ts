@@ -1,0 +1,69 @@
+import type { EditView } from "./cluster-state.js";
+import { isTerminal } from "./edit-record.js";
+import type { EventOf } from "./events.js";
+import { tuneOf } from "./quorum.js";
+import { because, putEdit, putRecord, refuse, type Turn } from "./turn.js";
+
+/**
+ * Goes on from the store alone. Tasks of the epoch before are void; results that are in the records
+ * and steps that are in the logs are kept. Nodes join again, and say what they hold.
+ */
+export function onTookOver(turn: Turn, event: EventOf<"coordinator-took-over">): void {
+  const { epoch, records, logs } = event;
+  if (epoch <= turn.state.epoch) {
+    const message = `epoch: expected more than ${turn.state.epoch}, got ${epoch}`;
+    refuse(turn, { code: "FAILED_PRECONDITION", reason: "epoch-stale", message });
+    return;
+  }
+  const views = records.map((record): EditView => {
+    const log = logs.get(record.id);
+    if (log === undefined) return { record, tune: null, progress: new Map() };
+    const { committedSteps, attempts: headAttempts, commits, weightsHash } = log;
+    const weights = weightsHash === "" ? null : { step: committedSteps - 1, hash: weightsHash };
+    const tune = tuneOf({ committedSteps, headAttempts, commits, weights });
+    return { record, tune, progress: new Map() };
+  });
+  turn.stored = new Map(views.map((view) => [view.record.id, view]));
+  turn.state = {
+    ...turn.state,
+    ...{ epoch, role: "active", isStoreFull: false, nodes: new Map(), shares: new Map() },
+    edits: turn.stored,
+  };
+  because(turn, `coordinator ${turn.state.coordinatorId} took over with epoch ${epoch}`);
+  for (const { record } of views) {
+    if (isTerminal(record)) continue;
+    const { id, state, tasks, recoveries } = record;
+    if (tasks.length === 0 && state !== "paused") continue;
+    const resumed = record.startedMs === 0 ? "queued" : "running";
+    putRecord(turn, id, {
+      ...{ tasks: [], recoveries: recoveries + 1 },
+      state: state === "paused" ? resumed : state,
+    });
+    because(turn, "goes on after a takeover", id);
+  }
+}
+
+/** The store has no room: nothing new is begun, and what waits is shown as paused. */
+export function onStoreFull(turn: Turn, { what }: EventOf<"store-full">): void {
+  turn.state = { ...turn.state, isStoreFull: true };
+  because(turn, `the store has no room for ${what}`);
+  setPaused(turn, true);
+}
+
+export function onStoreHasRoom(turn: Turn): void {
+  turn.state = { ...turn.state, isStoreFull: false };
+  because(turn, "the store has room");
+  setPaused(turn, false);
+}
+
+function setPaused(turn: Turn, isPaused: boolean): void {
+  for (const view of turn.state.edits.values()) {
+    const { id, state, startedMs } = view.record;
+    const isConcerned = isPaused ? state === "queued" || state === "running" : state === "paused";
+    if (!isConcerned) continue;
+    const resumed = startedMs === 0 ? "queued" : "running";
+    putEdit(turn, view);
+    putRecord(turn, id, { state: isPaused ? "paused" : resumed });
+    because(turn, isPaused ? "paused: the store has no room" : "goes on: there is room", id);
+  }
+}
