@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process's memory in bytes, as the kernel counts it. */
@@ -64,6 +64,16 @@ function added(a: ProcessMemory, b: ProcessMemory): ProcessMemory {
 /** Private pages of this process that are in no file: a counter, so that reading it is cheap. */
 export function ownAnonymous(): number {
   return kilobytes(readIfThere("/proc/self/status"), "RssAnon");
+}
+
+/** The most memory that this process had since its start or `resetOwnPeakRss`, by the kernel. */
+export function ownPeakRss(): number {
+  return kilobytes(readIfThere("/proc/self/status"), "VmHWM");
+}
+
+/** Lets the kernel count this process's peak from now on. */
+export function resetOwnPeakRss(): void {
+  writeFileSync("/proc/self/clear_refs", "5");
 }
 
 function childrenOf(pid: number): number[] {

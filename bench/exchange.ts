@@ -1,0 +1,252 @@
+/**
+ * `npm run bench:exchange`: the gradients of a tuning at the size of Stable Diffusion 1.x, exchanged
+ * among processes through a nats-server. What arrives, how fast, and at what price in memory?
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { exchangeLimits } from "@retake/gpu-node/exchange";
+import { shardRanges } from "@retake/model/tuning";
+import { type NatsProcess, startNats } from "../test/e2e/nats-process.js";
+import { type JsonObject, jsonObject } from "../test/golden/json-object.js";
+import { refuseBusyMachine } from "./machine.js";
+import { atMost, publishReport, type Report, type Row, runBench } from "./report.js";
+
+const usage = `npm run bench:exchange -- [options]
+  --nodes N      default 4
+  --steps N      default 50
+  --length N     values of the vector; default 74354880
+  --piece BYTES  default ${exchangeLimits.pieceBytesMax}
+  --window N     requests to one peer; default ${exchangeLimits.windowPerPeerMax}
+  --flight BYTES  default ${exchangeLimits.bytesInFlightMax}
+  --force        measure on a busy machine
+  --record       write the table to bench/RESULTS.md`;
+
+const mebibyte = 2 ** 20;
+const growthMax = 64 * mebibyte;
+const surplusMax = 0.05;
+const shareOfSocketMin = 0.2;
+/** How often the vector crosses the raw socket. */
+const socketPasses = 8;
+
+interface Options {
+  readonly nodes: number;
+  readonly steps: number;
+  readonly length: number;
+  readonly piece: number;
+  readonly window: number;
+  /** Bytes in flight. */
+  readonly flight: number;
+}
+
+/** A child that answers each line with an object. */
+class Child {
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
+
+  constructor(args: readonly string[]) {
+    const program = fileURLToPath(new URL("./exchange-run.js", import.meta.url));
+    this.#process = spawn(process.execPath, [program, ...args], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const { stdout } = this.#process;
+    if (stdout === null) throw new Error("the child has no output");
+    process.once("exit", () => void this.#process.kill());
+    this.#ended = new Promise((resolve) => this.#process.once("close", resolve));
+    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  }
+
+  say(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
+  }
+
+  async answer(): Promise<JsonObject> {
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error("a member ended before it answered");
+    return jsonObject(JSON.parse(value));
+  }
+
+  async end(): Promise<void> {
+    this.#process.stdin?.end();
+    await this.#ended;
+  }
+}
+
+/** What a plain socket carries from a vector of one process to one of another, bytes per second. */
+async function socketRate({ length, piece }: Options): Promise<number> {
+  const vector = Buffer.alloc(4 * length, 1);
+  const server = createServer((socket) => {
+    let sent = 0;
+    const send = (): void => {
+      while (sent < socketPasses * vector.length) {
+        const at = sent % vector.length;
+        const chunk = vector.subarray(at, at + piece);
+        sent += chunk.length;
+        if (!socket.write(chunk)) return void socket.once("drain", send);
+      }
+      socket.end();
+    };
+    send();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const child = new Child(["--reader", String(port), "--length", String(length)]);
+  const { bytes, seconds } = await child.answer();
+  await child.end();
+  server.close();
+  return Number(bytes) / Number(seconds);
+}
+
+async function monitored(nats: NatsProcess): Promise<{ outBytes: number; slowConsumers: number }> {
+  const told = jsonObject(await (await fetch(`${nats.monitorUrl}/varz`)).json());
+  return { outBytes: Number(told.out_bytes), slowConsumers: Number(told.slow_consumers) };
+}
+
+interface Measured {
+  readonly outBytes: number;
+  readonly slowConsumers: number;
+  readonly secondsOfSteps: readonly number[];
+  readonly framesPerStep: readonly number[];
+  readonly differingSteps: number;
+  readonly refused: number;
+  readonly silences: number;
+  readonly pending: number;
+  readonly disconnects: number;
+  readonly growth: readonly number[];
+}
+
+const numberOf = (answers: readonly JsonObject[], name: string): number =>
+  answers.reduce((sum, answer) => sum + Number(answer[name]), 0);
+
+async function exchangeSteps(options: Options): Promise<Measured> {
+  const nats = await startNats();
+  const shared = ["--nodes", String(options.nodes), "--length", String(options.length)];
+  const limits = ["--piece", String(options.piece), "--window", String(options.window)];
+  limits.push("--flight", String(options.flight));
+  const children = Array.from({ length: options.nodes }, (_, rank) => {
+    return new Child(["--rank", String(rank), "--url", nats.url, ...shared, ...limits]);
+  });
+  const answers = (): Promise<JsonObject[]> => Promise.all(children.map((each) => each.answer()));
+  const tell = (line: string): void => children.forEach((child) => void child.say(line));
+  await answers();
+  const before = await monitored(nats);
+  const secondsOfSteps: number[] = [];
+  const framesPerStep: number[] = [];
+  let last: JsonObject[] = [];
+  let differingSteps = 0;
+  for (let step = 0; step < options.steps; step += 1) {
+    tell("step");
+    const told = await answers();
+    secondsOfSteps.push(Math.max(...told.map(({ seconds }) => Number(seconds))));
+    framesPerStep.push(numberOf(told, "framesTaken") - (numberOf(last, "framesTaken") || 0));
+    if (new Set(told.map(({ hash }) => hash)).size !== 1) differingSteps += 1;
+    if (told[0]?.hash === last[0]?.hash) differingSteps += 1;
+    last = told;
+    console.error(`step ${step}: ${secondsOfSteps.at(-1)?.toFixed(2)} s`);
+  }
+  const after = await monitored(nats);
+  tell("end");
+  const ends = await answers();
+  await Promise.all(children.map((child) => child.end()));
+  await nats.stop();
+  return {
+    ...{ outBytes: after.outBytes - before.outBytes, slowConsumers: after.slowConsumers },
+    ...{ secondsOfSteps, framesPerStep, differingSteps },
+    ...{ refused: numberOf(last, "framesRefused"), silences: numberOf(last, "silences") },
+    ...{ pending: numberOf(last, "framesPending"), disconnects: numberOf(ends, "disconnects") },
+    growth: ends.map(({ beyondVectors }) => Number(beyondVectors)),
+  };
+}
+
+/** Frames that all members together must take in a step: each piece of each update, once. */
+function framesDue({ nodes, length, piece }: Options): number {
+  const pieces = shardRanges(length).map(({ begin, end }) =>
+    Math.ceil((4 * (end - begin)) / piece),
+  );
+  return 2 * (nodes - 1) * pieces.reduce((sum, count) => sum + count, 0);
+}
+
+const row = (what: string, value: string, bound = "", isMet?: boolean): Row => {
+  return { cells: [what, value, bound], isMet };
+};
+
+function rowsOf(options: Options, measured: Measured, socket: number): Row[] {
+  const due = framesDue(options);
+  const wrongSteps = measured.framesPerStep.filter((frames) => frames !== due).length;
+  const updates = 2 * (options.nodes - 1) * options.steps;
+  const surplus = measured.outBytes / (updates * 4 * options.length) - 1;
+  const seconds = measured.secondsOfSteps.reduce((sum, each) => sum + each, 0);
+  const rate = measured.outBytes / seconds;
+  const growth = Math.max(...measured.growth);
+  const none = (what: string, count: number): Row => row(what, String(count), "0", count === 0);
+  return [
+    none("disconnects", measured.disconnects + measured.slowConsumers),
+    none("steps with a lost or a double shard", wrongSteps),
+    none("steps whose members differ", measured.differingSteps),
+    none("answers refused, requests not answered", measured.refused + measured.silences),
+    row(
+      "bytes out of the server, beyond 2(N-1) updates",
+      `${(100 * surplus).toFixed(2)} %`,
+      `<= ${100 * surplusMax} %`,
+      Math.abs(surplus) <= surplusMax,
+    ),
+    row(
+      "rate out of the server",
+      `${(rate / 1e6).toFixed(0)} MB/s`,
+      `>= ${shareOfSocketMin} of a socket`,
+      rate >= shareOfSocketMin * socket,
+    ),
+    row("a raw socket, in the same run", `${(socket / 1e6).toFixed(0)} MB/s`),
+    row("a step's exchange, mean", `${(seconds / options.steps).toFixed(2)} s`),
+    row(
+      "largest process, beyond its vectors",
+      `${(growth / mebibyte).toFixed(0)} MiB`,
+      atMost(growthMax / mebibyte, "MiB"),
+      growth <= growthMax,
+    ),
+  ];
+}
+
+async function main(): Promise<boolean> {
+  const { values } = parseArgs({
+    options: {
+      nodes: { type: "string", default: "4" },
+      steps: { type: "string", default: "50" },
+      length: { type: "string", default: "74354880" },
+      piece: { type: "string", default: String(exchangeLimits.pieceBytesMax) },
+      flight: { type: "string", default: String(exchangeLimits.bytesInFlightMax) },
+      window: { type: "string", default: String(exchangeLimits.windowPerPeerMax) },
+      force: { type: "boolean", default: false },
+      record: { type: "boolean", default: false },
+    },
+  });
+  const { nodes, steps, length, piece, window, flight } = values;
+  const options: Options = {
+    ...{ nodes: Number(nodes), steps: Number(steps), length: Number(length) },
+    ...{ piece: Number(piece), window: Number(window), flight: Number(flight) },
+  };
+  await refuseBusyMachine(values);
+  const before = await socketRate(options);
+  const measured = await exchangeSteps(options);
+  const socket = Math.max(before, await socketRate(options));
+  const report: Report = {
+    title: "bench:exchange",
+    columns: ["what", "measured", "bound"],
+    rows: rowsOf(options, measured, socket),
+    notes: [
+      `${options.nodes} processes, ${options.steps} steps of ${options.length} values, pieces of ` +
+        `${options.piece / 1024} KiB, ${options.window} requests to each peer; one draw a node.`,
+      `Of the answers, ${measured.pending} said "ask again". The socket's rate is the better of ` +
+        "two, before and after.",
+      "Beyond its vectors: the peak of the process's memory less that before its vectors (one " +
+        "partial sum, one gradient) were made, and less the vectors.",
+    ],
+  };
+  return publishReport(report, values);
+}
+
+await runBench(main, usage);

@@ -1,0 +1,56 @@
+import { execFile, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+/** Tests run from their sources, benches from `dist`. */
+const repository = root.endsWith("/dist/") ? fileURLToPath(new URL("../", `file://${root}`)) : root;
+
+/** A nats-server of its own, without JetStream, on ports that were free. */
+export interface NatsProcess {
+  readonly url: string;
+  /** Where it tells its counters. */
+  readonly monitorUrl: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface NatsProcessOptions {
+  /** Default: any that is free. */
+  readonly port?: number;
+}
+
+/** Starts a server; it is ready for connections. */
+export async function startNats({ port = -1 }: NatsProcessOptions = {}): Promise<NatsProcess> {
+  const finder = ["scripts/nats-server.mjs"];
+  const found = await promisify(execFile)(process.execPath, finder, { cwd: repository });
+  const program = found.stdout.trim().split("\n").at(-1) ?? "";
+  const child = spawn(program, ["-a", "127.0.0.1", "-p", String(port), "-m", "-1"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  const ended = new Promise<void>((resolve) => {
+    child.once("close", () => resolve());
+  });
+  const ports: string[] = [];
+  for await (const line of createInterface({ input: child.stderr })) {
+    const listening = /(?:client connections|http monitor) on \S*:(\d+)/.exec(line)?.[1];
+    if (listening !== undefined) ports.push(listening);
+    if (line.includes("Server is ready")) break;
+  }
+  child.stderr.resume();
+  const [monitorPort, clientPort] = ports;
+  if (clientPort === undefined) throw new Error(`${program} ended before it was ready`);
+  return {
+    url: `nats://127.0.0.1:${clientPort}`,
+    monitorUrl: `http://127.0.0.1:${monitorPort}`,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      process.off("exit", kill);
+      child.kill();
+      await ended;
+    },
+  };
+}
