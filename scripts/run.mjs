@@ -103,6 +103,7 @@ const tasks = {
   },
   golden: { needsFfmpeg: false, run: (args) => built("dist/test/golden/run.js", args) },
   proto: { needsFfmpeg: false, run: proto },
+  sim: { needsFfmpeg: false, run: (args) => built("dist/test/sim/run.js", args) },
   bench: { needsFfmpeg: true, run: bench },
   "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },
 };

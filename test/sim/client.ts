@@ -29,7 +29,12 @@ export class Client implements Process {
 
   constructor(
     cluster: Cluster,
-    { editId, tenant, spec, cancelAtMs }: {
+    {
+      editId,
+      tenant,
+      spec,
+      cancelAtMs,
+    }: {
       editId: string;
       tenant: string;
       spec: EditSpec;
@@ -45,10 +50,16 @@ export class Client implements Process {
     this.#delivery = begunDelivery({ offset: 0, frameCount: spec.settings.frames });
   }
 
+  /** Whether it changed its mind: a canceled edit is begun again, once. */
+  get #mayRetry(): boolean {
+    return this.cancelAtMs % 2 === 1;
+  }
+
   get isDone(): boolean {
     const record = this.cluster.store.records.get(this.editId)?.record;
     if (record === undefined) return this.isRefused;
     if (!isTerminal(record)) return false;
+    if (record.state === "canceled" && record.attempt === 1 && this.#mayRetry) return false;
     return record.state !== "succeeded" || this.received.length === this.spec.settings.frames;
   }
 
@@ -82,9 +93,21 @@ export class Client implements Process {
       return;
     }
     if (this.cancelAtMs > 0 && world.nowMs >= this.cancelAtMs) {
-      coordinator.handle({ kind: "cancel", editId, tenant });
+      this.#changeMind(coordinator);
     }
     this.#pull(coordinator);
+  }
+
+  #changeMind(coordinator: SimCoordinator): void {
+    const { editId, tenant } = this;
+    const record = coordinator.state.edits.get(editId)?.record;
+    if (record?.attempt !== 1) return;
+    if (record.state !== "canceled" || !this.#mayRetry) {
+      coordinator.handle({ kind: "cancel", editId, tenant });
+    } else {
+      this.cluster.world.count("retried edit");
+      coordinator.handle({ kind: "retry", editId, tenant, requestId: `${editId} again` });
+    }
   }
 
   /** A call that breaks is made again, from the first frame that did not come. */

@@ -4,14 +4,14 @@ import {
   type DecideOptions,
   type Decision,
   type decide,
-  type Effect,
   type EditRecord,
+  type Effect,
   isTerminal,
   standby,
 } from "@retake/coordinator/job";
 import type { SimNode } from "./node.js";
+import { type Chance, mixed } from "./random.js";
 import type { Store } from "./store.js";
-import { mixed, type Chance } from "./random.js";
 import { clipOf, publishedOf } from "./toy.js";
 import type { Process, World } from "./world.js";
 
@@ -119,7 +119,11 @@ export class SimCoordinator implements Process {
   /** @returns whether the takeover goes on: one that was stopped may find a later one's epoch */
   #adopt(
     editId: string,
-    { epoch, records, logs }: {
+    {
+      epoch,
+      records,
+      logs,
+    }: {
       epoch: number;
       records: Map<string, EditRecord>;
       logs: Map<string, ReturnType<Store["fence"]>>;
@@ -239,15 +243,14 @@ export class SimCoordinator implements Process {
     world.at(store.delayMs, () => {
       if (store.isFull) {
         world.count("write to a full store");
-        world.inProcess(this, 0, () => this.#onFull(effect, done));
+        if (this.life === life) world.inProcess(this, 0, () => this.#onFull(effect, done));
         return;
       }
       const sequence = isRecord
         ? store.put(effect.record, last)
         : store.append(effect.commit, last);
-      world.inProcess(this, store.delayMs, () => {
-        if (this.life === life) this.#onAnswer(effect, { key, sequence, done });
-      });
+      if (this.life !== life) return;
+      world.inProcess(this, store.delayMs, () => this.#onAnswer(effect, { key, sequence, done }));
     });
   }
 
@@ -291,7 +294,8 @@ export class SimCoordinator implements Process {
     const { refusal } = this.handle(event);
     if (refusal !== null) answer(false);
     else if (this.cluster.store.records.has(event.editId)) answer(true);
-    else this.#ackWaiters.set(event.editId, [...(this.#ackWaiters.get(event.editId) ?? []), answer]);
+    else
+      this.#ackWaiters.set(event.editId, [...(this.#ackWaiters.get(event.editId) ?? []), answer]);
   }
 
   #runHere({ editId, task, record }: Extract<Effect, { kind: "run-here" }>): void {

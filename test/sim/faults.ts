@@ -1,5 +1,5 @@
-import type { Cluster } from "./coordinator.js";
 import type { Client } from "./client.js";
+import type { Cluster } from "./coordinator.js";
 import { linkOf, type Process } from "./world.js";
 
 /** Until when faults happen: afterwards the cluster must come to rest. */
@@ -25,7 +25,10 @@ export function planFaults(cluster: Cluster, clients: readonly Client[]): void {
     world.cutLinks.clear();
     store.isFull = false;
     store.isSlow = false;
-    for (const node of cluster.nodes) node.isFull = false;
+    for (const node of cluster.nodes) {
+      node.isFull = false;
+      node.isCorrupt = false;
+    }
   });
 }
 
@@ -72,6 +75,9 @@ function disturb(cluster: Cluster, clients: readonly Client[]): void {
       world.at(lastsMs, () => {
         node.isFull = false;
       });
+    },
+    () => {
+      node.isCorrupt = true;
     },
     () => {
       world.count("drain");

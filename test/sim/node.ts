@@ -1,5 +1,11 @@
-import type { Effect, EditRecord, Quorum, Task, TaskOrigin } from "@retake/coordinator/job";
-import type { CoordinatorEvent } from "@retake/coordinator/job";
+import type {
+  CoordinatorEvent,
+  EditRecord,
+  Effect,
+  Quorum,
+  Task,
+  TaskOrigin,
+} from "@retake/coordinator/job";
 import type { Cluster, SimCoordinator } from "./coordinator.js";
 import { mixed } from "./random.js";
 import {
@@ -49,6 +55,8 @@ export class SimNode implements Process {
   isUp = false;
   stoppedUntilMs = 0;
   isFull = false;
+  /** Its next exchange with others brings it one wrong byte. */
+  isCorrupt = false;
   readonly cluster: Cluster;
   readonly numericsId: string;
   readonly jobs = new Map<string, Job>();
@@ -138,6 +146,9 @@ export class SimNode implements Process {
         const { task, record, editId } = effect;
         if (this.jobs.has(task.id)) return;
         const job: Job = { task, record, editId, epoch, from };
+        if (record.numericsId !== this.numericsId) {
+          this.cluster.world.violate(`${task.id} went to other numerics`);
+        }
         this.jobs.set(task.id, job);
         if (effect.kind === "start-task") this.#compute(job);
         else {
@@ -238,7 +249,10 @@ export class SimNode implements Process {
     const isInversion = task.kind === "invert";
     const from = isInversion ? artifacts.inverted : artifacts.sampled[task.promptIndex];
     const begin = isInversion ? Number(artifacts.moments) : Number(artifacts.inverted.artifactId);
-    const resume = from && from.done > 0 ? { done: from.done, latents: Number(from.artifactId) } : { done: 0, latents: begin };
+    const resume =
+      from && from.done > 0
+        ? { done: from.done, latents: Number(from.artifactId) }
+        : { done: 0, latents: begin };
     const go = (done: number, latents: number): void => {
       if (done === iterationCount) {
         this.#finish(job, "");
@@ -248,7 +262,10 @@ export class SimNode implements Process {
         ? invertedAfter(latents, Number(artifacts.delta))
         : sampledAfter(latents, task.promptIndex);
       const artifactId = this.#valueOf(job, next);
-      this.#say(job, { kind: "latents", latents: { done: done + 1, total: iterationCount, artifactId } });
+      this.#say(job, {
+        kind: "latents",
+        latents: { done: done + 1, total: iterationCount, artifactId },
+      });
       this.#later(job, () => go(done + 1, next));
     };
     go(resume.done, resume.latents);
@@ -341,6 +358,11 @@ export class SimNode implements Process {
       }
       gradient = (gradient + sum) >>> 0;
     }
+    if (this.isCorrupt && quorum.members.length > 1) {
+      this.isCorrupt = false;
+      this.cluster.world.count("corrupted shard");
+      gradient ^= 1;
+    }
     const { quorumId, step, attempts } = partial;
     member.reduced = { quorumId, step, gradient };
     const { record, editId } = member;
@@ -381,7 +403,8 @@ export class SimNode implements Process {
     const weights = appliedWeights(tuned.weights, reduced.gradient);
     this.#tuned.set(editId, { step: step + 1, weights });
     const expected = this.cluster.store.expected.get(editId)?.weights[step + 1];
-    if (weights !== expected) this.cluster.world.violate(`${this.name}: replica differs after ${step}`);
+    if (weights !== expected)
+      this.cluster.world.violate(`${this.name}: replica differs after ${step}`);
     Object.assign(member, { reduced: null, partial: null, attempts: member.attempts + 1 });
     this.#say(member, { kind: "step-applied", quorumId, step, weightsHash: String(weights) });
     this.#beginStep(member);

@@ -32,7 +32,11 @@ export const plants: readonly Plant[] = [
       }
       const tasks = edits.get(event.editId)?.record.tasks ?? [];
       if (tasks.some(({ id }) => id === event.taskId)) return event;
-      const kinds = { latents: ["invert", "sample"], frame: ["decode"], "task-finished": ["encode"] };
+      const kinds = {
+        latents: ["invert", "sample"],
+        frame: ["decode"],
+        "task-finished": ["encode"],
+      };
       const task = tasks.find(({ kind }) => kinds[event.kind].includes(kind));
       if (task === undefined) return event;
       const { id: taskId, nodeId, incarnation } = task;
@@ -45,7 +49,8 @@ export const plants: readonly Plant[] = [
       let decision = sound(state, event, nowMs, options);
       if (event.kind !== "step-reduced" || decision.refusal !== null) return decision;
       const effects = [...decision.effects];
-      for (const { nodeId, taskId, reduced } of decision.state.edits.get(event.editId)?.tune?.members ?? []) {
+      for (const { nodeId, taskId, reduced } of decision.state.edits.get(event.editId)?.tune
+        ?.members ?? []) {
         const incarnation = decision.state.nodes.get(nodeId)?.info.incarnation ?? "";
         const isPending = decision.state.edits.get(event.editId)?.tune?.pending !== null;
         if (reduced !== null || isPending) continue;
@@ -53,7 +58,7 @@ export const plants: readonly Plant[] = [
         decision = sound(decision.state, forged, nowMs, options);
         effects.push(...decision.effects);
       }
-      return { ...decision, effects };
+      return { ...decision, effects, refusal: null };
     },
   },
   {
@@ -94,7 +99,13 @@ export const plants: readonly Plant[] = [
   {
     name: "forgets that a lease ran out",
     decide: (sound) => (state, event, nowMs, options) =>
-      sound(state, event, nowMs, { ...options, leaseDurationMs: 1e9, missedHeartbeatsMax: 1e9, taskStallMs: 1e9, stepStallMs: 1e9 }),
+      sound(state, event, nowMs, {
+        ...options,
+        leaseDurationMs: 1e9,
+        missedHeartbeatsMax: 1e9,
+        taskStallMs: 1e9,
+        stepStallMs: 1e9,
+      }),
   },
   {
     name: "begins a terminal edit again",

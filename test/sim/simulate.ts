@@ -1,4 +1,4 @@
-import { decide, type DecideOptions, defaultOptions, type EditSpec } from "@retake/coordinator/job";
+import { type DecideOptions, decide, defaultOptions, type EditSpec } from "@retake/coordinator/job";
 import { Client } from "./client.js";
 import { type Cluster, SimCoordinator } from "./coordinator.js";
 import { planFaults } from "./faults.js";
@@ -43,7 +43,8 @@ export function simulate(seed: number, plant?: Plant): SimResult {
   if (plant?.isWithoutCompareAndSet) store.comparesAndSets = false;
   const nodeCount = chance.whole({ min: 1, max: 4 });
   for (let index = 0; index < nodeCount; index += 1) {
-    nodes.push(new SimNode(cluster, { name: `node-${index}`, numericsId: "n" }));
+    const numericsId = index > 0 && chance.happens(0.15) ? "other" : "same";
+    nodes.push(new SimNode(cluster, { name: `node-${index}`, numericsId }));
   }
   coordinators.push(new SimCoordinator(cluster, "coordinator-0"));
   if (chance.happens(0.5)) coordinators.push(new SimCoordinator(cluster, "coordinator-1"));
@@ -52,7 +53,9 @@ export function simulate(seed: number, plant?: Plant): SimResult {
   for (let index = 0; index < editCount; index += 1) {
     const spec = chosenSpec(chance, world.nowMs);
     const editId = `e${index}`;
-    const cancelAtMs = chance.happens(0.12) ? world.nowMs + chance.whole({ min: 0, max: 6_000 }) : 0;
+    const cancelAtMs = chance.happens(0.12)
+      ? world.nowMs + chance.whole({ min: 0, max: 6_000 })
+      : 0;
     store.expected.set(editId, expectedOf(spec, options));
     clients.push(new Client(cluster, { editId, tenant: `t${index}`, spec, cancelAtMs }));
   }
@@ -68,7 +71,10 @@ export function simulate(seed: number, plant?: Plant): SimResult {
 
 function chosenSpec(chance: Chance, nowMs: number): EditSpec {
   const steps = chance.whole({ min: 0, max: 5 });
-  const prompts = Array.from({ length: chance.whole({ min: 1, max: 2 }) }, (_, index) => `p${index}`);
+  const prompts = Array.from(
+    { length: chance.whole({ min: 1, max: 2 }) },
+    (_, index) => `p${index}`,
+  );
   return {
     ...{ sourcePrompt: "a clip", prompts, negativePrompt: "", model: "m", layout: "auto" },
     videoId: String(chance.whole({ min: 0, max: 1e6 })),

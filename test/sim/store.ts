@@ -88,11 +88,15 @@ export class Store {
     const log = this.logOf(commit.editId);
     if (this.comparesAndSets && log.sequence !== lastSequence) return null;
     const { step, epoch, editId } = commit;
-    if (epoch < log.fencedBelow) world.violate(`a fenced coordinator committed step ${step} of ${editId}`);
-    if (step !== log.commits.length) world.violate(`step ${step} of ${editId} counted twice, or one was lost`);
+    if (epoch < log.fencedBelow)
+      world.violate(`a fenced coordinator committed step ${step} of ${editId}`);
+    if (step !== log.commits.length)
+      world.violate(`step ${step} of ${editId} counted twice, or one was lost`);
     const gradient = this.expected.get(editId)?.gradients[step];
     if (commit.gradientHash !== String(gradient)) {
-      world.violate(`step ${step} of ${editId}: expected gradient ${gradient}, got ${commit.gradientHash}`);
+      world.violate(
+        `step ${step} of ${editId}: expected gradient ${gradient}, got ${commit.gradientHash}`,
+      );
     }
     for (const nodeId of commit.nodeIds) {
       if (this.reduced.has(`${editId}/${commit.quorumId}/${step}/${nodeId}`)) continue;

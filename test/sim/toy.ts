@@ -38,7 +38,10 @@ export interface Expected {
 }
 
 /** The whole edit, computed at once. */
-export function expectedOf(spec: EditSpec, { nonFiniteInRowMax }: { nonFiniteInRowMax: number }): Expected {
+export function expectedOf(
+  spec: EditSpec,
+  { nonFiniteInRowMax }: { nonFiniteInRowMax: number },
+): Expected {
   const weights = [startWeights(spec)];
   const gradients: number[] = [];
   let tries = 0;

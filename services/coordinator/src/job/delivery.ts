@@ -18,7 +18,13 @@ export interface Delivered {
 }
 
 /** Begins where the client says that it stopped: so a frame comes once, over any number of calls. */
-export function begunDelivery({ offset, frameCount }: { offset: number; frameCount: number }): Delivery {
+export function begunDelivery({
+  offset,
+  frameCount,
+}: {
+  offset: number;
+  frameCount: number;
+}): Delivery {
   return { nextFrame: Math.min(Math.max(offset, 0), frameCount), frameCount, credits: 0 };
 }
 

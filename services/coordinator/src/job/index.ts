@@ -12,6 +12,7 @@ export {
 } from "./cluster-state.js";
 export type { CommitRecord, Quorum, StateSource, StepReduced } from "./commit-record.js";
 export { decide } from "./decide.js";
+export { begunDelivery, credited, type Delivery, deliver } from "./delivery.js";
 export {
   type EditRecord,
   type EditSettings,
@@ -26,6 +27,6 @@ export {
 } from "./edit-record.js";
 export type { Effect, EffectOf } from "./effects.js";
 export type { CommitLog, CoordinatorEvent, EventOf, TaskOrigin } from "./events.js";
-export { begunDelivery, credited, type Delivery, deliver } from "./delivery.js";
 export { whyWaits } from "./placement.js";
+export { type PhaseCost, type Plan, type PlanNode, plannedLayout } from "./planning.js";
 export type { Decision } from "./turn.js";

@@ -1,0 +1,233 @@
+import { describe, expect, it } from "vitest";
+import { oddOnesOut } from "./commits.js";
+import { ACluster } from "./testing/a-cluster.js";
+import { someSettings } from "./testing/an-edit.js";
+
+/** Nodes in step 0 of quorum 1. */
+function tuning(nodeIds: readonly string[], { draws = nodeIds.length, every = 0, steps = 3 } = {}) {
+  const cluster = new ACluster();
+  for (const nodeId of nodeIds) cluster.join(nodeId);
+  cluster.untilTune({ settings: { ...someSettings, draws, steps }, snapshotEverySteps: every });
+  for (const nodeId of nodeIds) cluster.ready(nodeId, 0);
+  return cluster;
+}
+
+/** All reduce a step alike, and its record is stored. */
+function commit(cluster: ACluster, nodeIds: readonly string[], step: number) {
+  for (const nodeId of nodeIds) cluster.reduced(nodeId, step, { hash: `g${step}` });
+  return cluster.written(step);
+}
+
+describe("oddOnesOut", () => {
+  it("follows the majority, and nobody where there is none", () => {
+    const judged = (hashes: string) =>
+      oddOnesOut([...hashes].map((hash, index) => ({ nodeId: `${index}`, hash })));
+    expect(judged("x")).toEqual({ agreed: "x", odd: [] });
+    expect(judged("xxy")).toEqual({ agreed: "x", odd: ["2"] });
+    expect(judged("xy")).toEqual({ agreed: null, odd: ["0", "1"] });
+    expect(judged("xxyy").agreed).toBeNull();
+  });
+});
+
+describe("onReduced", () => {
+  it("asks for a commit only when all members have answered, and sends it only when stored", () => {
+    const cluster = tuning(["a", "b"]);
+    cluster.reduced("a", 0);
+    expect(cluster.last.effects).toEqual([]);
+    cluster.reduced("b", 0);
+    expect(cluster.last.effects.map(({ kind }) => kind)).toEqual(["write-commit"]);
+    expect(cluster.did("write-commit")[0]?.commit).toMatchObject({
+      ...{ step: 0, quorumId: 1, nodeIds: ["a", "b"], gradientHash: "g", attempts: 1, loss: 1 },
+    });
+    cluster.written(0);
+    expect(cluster.did("send-commit").map(({ nodeId, step }) => [nodeId, step])).toEqual([
+      ["a", 0],
+      ["b", 0],
+    ]);
+    expect(cluster.tune().committedSteps).toBe(1);
+  });
+
+  it("refuses what is of another quorum, another step or comes twice, and changes nothing", () => {
+    const cluster = tuning(["a", "b"]);
+    const { state } = cluster;
+    expect(cluster.reduced("a", 1).refusal?.reason).toBe("step-stale");
+    expect(cluster.reduced("a", 0, { quorumId: 7 }).refusal?.reason).toBe("quorum-stale");
+    expect(cluster.state.edits).toBe(state.edits);
+    cluster.reduced("a", 0);
+    expect(cluster.reduced("a", 0).refusal?.reason).toBe("step-stale");
+    cluster.reduced("b", 0);
+    expect(cluster.reduced("b", 0).refusal?.reason).toBe("step-stale");
+    expect(cluster.state.refused.get("step-stale")).toBe(3);
+  });
+
+  it("quarantines the odd one out, and the rest do the step again with the same draws", () => {
+    const cluster = tuning(["a", "b", "c"]);
+    cluster.reduced("a", 0);
+    cluster.reduced("b", 0, { hash: "other" });
+    cluster.reduced("c", 0);
+    expect(cluster.state.nodes.get("b")?.state).toBe("quarantined");
+    const [sent] = cluster.did("send-quorum");
+    expect(sent?.quorum).toMatchObject({ quorumId: 2, committedSteps: 0, attempts: 0 });
+    expect(sent?.quorum.members.map(({ nodeId }) => nodeId)).toEqual(["a", "c"]);
+    expect(cluster.did("abort-task").map(({ nodeId }) => nodeId)).toEqual(["b"]);
+  });
+
+  it("does the step again where two differ, and fails the edit when they keep on", () => {
+    const cluster = tuning(["a", "b"]);
+    for (let time = 1; time <= 3; time += 1) {
+      cluster.reduced("a", 0);
+      cluster.reduced("b", 0, { hash: "other" });
+      expect(cluster.record().state).toBe(time < 3 ? "running" : "failed");
+    }
+    expect(cluster.record().failure?.reason).toBe("numerics-disagree");
+  });
+
+  it("takes new draws when a gradient is not finite, and fails at the third in a row", () => {
+    const cluster = tuning(["a"], { draws: 1 });
+    cluster.reduced("a", 0, { isFinite: false });
+    expect(cluster.did("send-quorum")[0]?.quorum).toMatchObject({ committedSteps: 0, attempts: 1 });
+    cluster.reduced("a", 0, { isFinite: false });
+    expect(cluster.record().state).toBe("running");
+    cluster.reduced("a", 0, { isFinite: false });
+    expect(cluster.record()).toMatchObject({
+      state: "failed",
+      failure: { reason: "loss-not-finite" },
+    });
+  });
+
+  it("counts non-finite tries anew after a step, and tells the log how often it drew", () => {
+    const cluster = tuning(["a"], { draws: 1 });
+    for (const step of [0, 1]) {
+      cluster.reduced("a", step, { isFinite: false });
+      cluster.reduced("a", step, { isFinite: false });
+      cluster.reduced("a", step);
+      expect(cluster.did("write-commit")[0]?.commit.attempts).toBe(3 * (step + 1));
+      cluster.written(step);
+    }
+    expect(cluster.record().state).toBe("running");
+  });
+});
+
+describe("onCommitWritten", () => {
+  it("refuses one that nobody waits for", () => {
+    const cluster = tuning(["a", "b"]);
+    expect(cluster.written(0).refusal?.reason).toBe("step-stale");
+    commit(cluster, ["a", "b"], 0);
+    expect(cluster.written(0).refusal?.reason).toBe("step-stale");
+    expect(cluster.tune().committedSteps).toBe(1);
+  });
+
+  it("keeps a step whose member was lost while its record was written", () => {
+    const cluster = tuning(["a", "b"]);
+    cluster.reduced("a", 0);
+    cluster.reduced("b", 0);
+    cluster.join("b", { incarnation: "b2" });
+    expect(cluster.did("send-quorum")).toEqual([]);
+    cluster.written(0);
+    expect(cluster.did("send-commit").map(({ nodeId }) => nodeId)).toEqual(["a"]);
+    expect(cluster.did("send-quorum")[0]?.quorum).toMatchObject({ quorumId: 2, committedSteps: 1 });
+  });
+
+  it("lets a draining node go after the step", () => {
+    const cluster = tuning(["a", "b"]);
+    cluster.tell({ kind: "drain", nodeId: "b" });
+    expect(cluster.did("send-quorum")).toEqual([]);
+    commit(cluster, ["a", "b"], 0);
+    expect(cluster.did("abort-task").map(({ nodeId }) => nodeId)).toEqual(["b"]);
+    expect(cluster.did("send-quorum")[0]?.quorum.members.map(({ nodeId }) => nodeId)).toEqual([
+      "a",
+    ]);
+  });
+
+  it("asks for a snapshot by the interval, and for the delta at the end", () => {
+    const cluster = tuning(["a", "b"], { every: 2 });
+    commit(cluster, ["a", "b"], 0);
+    expect(cluster.did("take-snapshot")).toEqual([]);
+    commit(cluster, ["a", "b"], 1);
+    expect(cluster.did("take-snapshot").map(({ nodeId }) => nodeId)).toEqual(["a"]);
+    commit(cluster, ["a", "b"], 2);
+    expect(cluster.did("finish-tuning").map(({ nodeId }) => nodeId)).toEqual(["a"]);
+    cluster.finish("tune", "delta", "a");
+    expect(cluster.record().artifacts.delta).toBe("delta");
+    expect(cluster.did("abort-task").map(({ nodeId }) => nodeId)).toEqual(["b"]);
+  });
+
+  it("does not believe a delta that it did not ask for", () => {
+    const cluster = tuning(["a", "b"]);
+    cluster.finish("tune", "early", "b");
+    expect(cluster.record().artifacts.delta).toBe("");
+    expect(cluster.record().retries.infrastructure).toBe(1);
+  });
+});
+
+describe("onReady", () => {
+  it("leaves out who could not get the state, once, and goes on", () => {
+    const cluster = tuning(["a"], { draws: 2 });
+    cluster.join("b");
+    commit(cluster, ["a"], 0);
+    cluster.ready("a", 1);
+    cluster.ready("b", 0);
+    expect(cluster.did("send-quorum")[0]?.quorum.members.map(({ nodeId }) => nodeId)).toEqual([
+      "a",
+    ]);
+    expect(cluster.record().retries.infrastructure).toBe(1);
+  });
+
+  it("quarantines who holds more steps than the log has", () => {
+    const cluster = new ACluster();
+    for (const nodeId of ["a", "b"]) cluster.join(nodeId);
+    cluster.untilTune();
+    cluster.ready("a", 1);
+    expect(cluster.state.nodes.get("a")?.state).toBe("quarantined");
+    expect(cluster.did("send-quorum")[0]?.quorum.members.map(({ nodeId }) => nodeId)).toEqual([
+      "b",
+    ]);
+  });
+});
+
+describe("onApplied", () => {
+  it("compares the vectors of all members, and quarantines who differs", () => {
+    const cluster = tuning(["a", "b", "c"]);
+    commit(cluster, ["a", "b", "c"], 0);
+    cluster.applied("a", 0, "w");
+    cluster.applied("b", 0, "w");
+    cluster.applied("c", 0, "v");
+    expect(cluster.state.nodes.get("c")?.state).toBe("quarantined");
+    expect(cluster.tune().weights).toEqual({ step: 1, hash: "w" });
+    expect(cluster.applied("a", 7).refusal?.reason).toBe("step-stale");
+  });
+});
+
+describe("onStepFailed", () => {
+  const failure = { code: "UNAVAILABLE", reason: "peer-silent", message: "no answer" };
+  const failed = (cluster: ACluster, nodeId: string, suspectNodeId: string) => {
+    const origin = cluster.from(cluster.task("tune", nodeId));
+    const { quorumId } = cluster.record().tuning;
+    cluster.tell({ kind: "step-failed", ...origin, quorumId, step: 0, suspectNodeId, failure });
+    return cluster.did("send-quorum")[0]?.quorum.members.map((member) => member.nodeId);
+  };
+
+  it("leaves out the suspect, or who suspects the first member", () => {
+    expect(failed(tuning(["a", "b", "c"]), "a", "b")).toEqual(["a", "c"]);
+    expect(failed(tuning(["a", "b", "c"]), "b", "a")).toEqual(["a", "c"]);
+    expect(failed(tuning(["a", "b", "c"]), "c", "stranger")).toEqual(["a", "b"]);
+  });
+});
+
+describe("onSnapshotStored", () => {
+  it("keeps a newer snapshot with the tries until it, and refuses one that is not", () => {
+    const cluster = tuning(["a"], { draws: 1 });
+    cluster.reduced("a", 0, { isFinite: false });
+    commit(cluster, ["a"], 0);
+    commit(cluster, ["a"], 1);
+    const stored = (committedSteps: number) => {
+      const origin = cluster.from(cluster.task("tune"));
+      return cluster.tell({ kind: "snapshot-stored", ...origin, committedSteps, artifactId: "s" });
+    };
+    expect(stored(3).refusal?.reason).toBe("step-stale");
+    stored(1);
+    expect(cluster.record().tuning.snapshot).toMatchObject({ committedSteps: 1, attempts: 2 });
+    expect(cluster.tune().commits.map(({ step }) => step)).toEqual([1]);
+    expect(stored(1).refusal?.reason).toBe("step-stale");
+  });
+});
