@@ -1,6 +1,7 @@
 /**
- * `npm run bench:exchange`: the gradients of a tuning at the size of Stable Diffusion 1.x, exchanged
- * among processes through a nats-server. What arrives, how fast, and at what price in memory?
+ * `npm run bench:exchange`: the gradients of a tuning at the size of Stable Diffusion 1.x,
+ * exchanged among processes through a nats-server. What arrives, how fast, and for how much
+ * memory?
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
@@ -131,7 +132,9 @@ async function exchangeSteps(options: Options): Promise<Measured> {
     return new Child(["--rank", String(rank), "--url", nats.url, ...shared, ...limits]);
   });
   const answers = (): Promise<JsonObject[]> => Promise.all(children.map((each) => each.answer()));
-  const tell = (line: string): void => children.forEach((child) => void child.say(line));
+  const tell = (line: string): void => {
+    for (const child of children) child.say(line);
+  };
   await answers();
   const before = await monitored(nats);
   const secondsOfSteps: number[] = [];

@@ -145,7 +145,7 @@ describe("the gradient exchange over NATS", () => {
     const nodeIds = names(3);
     const dying: Wrapping = (connection) => ({
       ...{ flush: () => connection.flush(), isClosed: () => connection.isClosed() },
-      publish: (...args) => void connection.publish(...args),
+      publish: (...args) => connection.publish(...args),
       subscribe: (...args) => connection.subscribe(...args),
       // It asks for its first hundred pieces, and is gone.
       request: (...args) => {
@@ -174,7 +174,7 @@ describe("the gradient exchange over NATS", () => {
     const asked = new Set<string>();
     const damaging: Wrapping = (connection) => ({
       ...{ flush: () => connection.flush(), isClosed: () => connection.isClosed() },
-      publish: (...args) => void connection.publish(...args),
+      publish: (...args) => connection.publish(...args),
       subscribe: (...args) => connection.subscribe(...args),
       // The first answer to every tenth question: a second time it comes whole.
       request: async (subject, payload, options) => {

@@ -33,9 +33,9 @@ const mebibyte = 1024 * kibibyte;
 
 /** The limits of a node, measured by `npm run bench:exchange`. */
 export const exchangeLimits: ExchangeLimits = {
-  pieceBytesMax: 512 * kibibyte,
+  pieceBytesMax: 128 * kibibyte,
   windowPerPeerMax: 16,
-  bytesInFlightMax: 12 * mebibyte,
+  bytesInFlightMax: 4 * mebibyte,
   bytesUnflushedMax: 4 * mebibyte,
   sweepBytes: 8 * mebibyte,
   heldRequestsMax: 4096,

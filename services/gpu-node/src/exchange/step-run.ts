@@ -23,7 +23,7 @@ import {
 export type ReduceOutcome =
   | {
       readonly outcome: "reduced";
-      /** The mean over the step's draws; valid until the next step begins or the exchange closes. */
+      /** The mean over the step's draws; valid until the next step or the exchange's end. */
       readonly gradient: Float32Array;
       /** By shard, for `gradientNorm`. */
       readonly sumsOfSquares: readonly number[];

@@ -42,7 +42,9 @@ export class MemoryBus {
     const reply = `inbox.${asks++}`;
     return new Promise((resolve) => {
       this.#asked.set(reply, resolve);
-      queueMicrotask(() => callback(null, { data: Uint8Array.from(data), reply } as Msg));
+      queueMicrotask(() => {
+        void callback(null, { data: Uint8Array.from(data), reply } as Msg);
+      });
     });
   }
 }
