@@ -6,7 +6,7 @@ import {
   type EditSpec,
   isTerminal,
 } from "@retake/coordinator/job";
-import type { Cluster, SimCoordinator } from "./coordinator.js";
+import type { Cluster, CoordinatorPort } from "./cluster.js";
 import type { Process } from "./world.js";
 
 /** Who submits an edit, may cancel it, and takes the frames of its first prompt as they come. */
@@ -25,7 +25,7 @@ export class Client implements Process {
   readonly received: string[] = [];
   readonly tenant: string;
   #delivery: Delivery;
-  #from: SimCoordinator | null = null;
+  #from: CoordinatorPort | null = null;
 
   constructor(
     cluster: Cluster,
@@ -79,7 +79,7 @@ export class Client implements Process {
     }
   }
 
-  #ask(coordinator: SimCoordinator): void {
+  #ask(coordinator: CoordinatorPort): void {
     const { editId, tenant, spec, cluster } = this;
     const { world } = cluster;
     if (!this.isAccepted) {
@@ -98,7 +98,7 @@ export class Client implements Process {
     this.#pull(coordinator);
   }
 
-  #changeMind(coordinator: SimCoordinator): void {
+  #changeMind(coordinator: CoordinatorPort): void {
     const { editId, tenant } = this;
     const record = coordinator.state.edits.get(editId)?.record;
     if (record?.attempt !== 1) return;
@@ -111,7 +111,7 @@ export class Client implements Process {
   }
 
   /** A call that breaks is made again, from the first frame that did not come. */
-  #pull(coordinator: SimCoordinator): void {
+  #pull(coordinator: CoordinatorPort): void {
     const { editId, spec, cluster } = this;
     if (this.#from !== coordinator) {
       this.#from = coordinator;

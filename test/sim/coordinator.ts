@@ -1,36 +1,22 @@
 import {
   type ClusterState,
   type CoordinatorEvent,
-  type DecideOptions,
   type Decision,
-  type decide,
   type EditRecord,
   type Effect,
   isTerminal,
   standby,
 } from "@retake/coordinator/job";
-import type { SimNode } from "./node.js";
+import type { Cluster, CoordinatorPort } from "./cluster.js";
 import { type Chance, mixed } from "./random.js";
 import type { Store } from "./store.js";
 import { clipOf, publishedOf } from "./toy.js";
-import type { Process, World } from "./world.js";
-
-export interface Cluster {
-  readonly world: World;
-  readonly store: Store;
-  readonly nodes: readonly SimNode[];
-  readonly coordinators: readonly SimCoordinator[];
-  readonly options: DecideOptions;
-  readonly decide: typeof decide;
-  /** Likelihood that a coordinator dies at an effect. */
-  crashAtEffect: number;
-}
 
 const leaderLeaseMs = 3_000;
 const tickMs = 500;
 
 /** One coordinator process: the pure decisions, and an edge that runs their effects. */
-export class SimCoordinator implements Process {
+export class SimCoordinator implements CoordinatorPort {
   readonly name: string;
   life = 0;
   isUp = false;
@@ -43,6 +29,8 @@ export class SimCoordinator implements Process {
   /** Of records and logs, as this life knows them. */
   #sequences = new Map<string, number>();
   #isStoreFull = false;
+  /** Grows with every life and every fall: answers to an earlier reign are not heard. */
+  #reign = 0;
   #ackWaiters = new Map<string, ((isAccepted: boolean) => void)[]>();
 
   constructor(cluster: Cluster, name: string) {
@@ -62,8 +50,13 @@ export class SimCoordinator implements Process {
     this.#tick();
   }
 
+  get #id(): string {
+    return `${this.name}#${this.#reign}`;
+  }
+
   #standBy(): void {
-    this.state = standby(`${this.name}#${this.life}`);
+    this.#reign += 1;
+    this.state = standby(this.#id);
     this.#queues = new Map();
     this.#sequences = new Map();
     this.#ackWaiters = new Map();
@@ -77,16 +70,34 @@ export class SimCoordinator implements Process {
     world.note(`${this.name} is killed`);
     this.isUp = false;
     this.life += 1;
+    this.#reign += 1;
     world.at(restartMs, () => this.start());
   }
 
   #tick(): void {
     const { world, store } = this.cluster;
     world.inProcess(this, tickMs, () => this.#tick());
-    const lease = store.lead(`${this.name}#${this.life}`, leaderLeaseMs);
-    if (lease?.isNew) this.#takeOver(lease.epoch);
     if (this.state.role === "fenced") this.#standBy();
-    if (this.state.role === "active") this.handle({ kind: "tick" });
+    const lease = store.lead(this.#id, leaderLeaseMs);
+    if (lease?.isNew) this.#takeOver(lease.epoch);
+    if (this.state.role !== "active") return;
+    this.handle({ kind: "tick" });
+    for (const [editId, { record }] of store.records) {
+      if (record.epoch < this.state.epoch && !this.state.edits.has(editId)) this.#find(editId);
+    }
+  }
+
+  /** A record that landed after the takeover had read them all: its create met nobody. */
+  #find(editId: string): void {
+    const records = new Map<string, EditRecord>();
+    const logs = new Map<string, ReturnType<Store["fence"]>>();
+    if (!this.#adopt(editId, { epoch: this.state.epoch, records, logs })) return;
+    const record = records.get(editId);
+    const log = logs.get(editId);
+    if (record === undefined || log === undefined) return;
+    this.cluster.world.count("record found");
+    this.#queues.delete(editId);
+    this.handle({ kind: "record-found", record, log });
   }
 
   /** One write at a time, so that another coordinator's writes may come between. */
@@ -94,14 +105,18 @@ export class SimCoordinator implements Process {
     const { world, store } = this.cluster;
     world.count("takeover");
     world.note(`${this.name} takes over with epoch ${epoch}`);
-    this.#standBy();
+    const reign = this.#reign;
     const records = new Map<string, EditRecord>();
     const logs = new Map<string, ReturnType<Store["fence"]>>();
     const left = [...store.records.keys()];
     const next = (): void => {
+      if (this.#reign !== reign) return;
       const editId = left.pop();
       if (editId !== undefined) {
-        if (!this.#adopt(editId, { epoch, records, logs })) return;
+        if (!this.#adopt(editId, { epoch, records, logs })) {
+          this.#standBy();
+          return;
+        }
         world.inProcess(this, store.delayMs, next);
         return;
       }
@@ -165,9 +180,9 @@ export class SimCoordinator implements Process {
       world.note(`${this.name} ${event.kind}: ${decision.reason}`);
     } else if (decision.reason.includes(";")) world.note(`${this.name}: ${decision.reason}`);
     this.state = decision.state;
-    const { life } = this;
+    const reign = this.#reign;
     for (const effect of decision.effects) {
-      if (this.life !== life) break;
+      if (this.#reign !== reign) break;
       this.#enqueue(effect);
     }
     return decision;
@@ -236,30 +251,34 @@ export class SimCoordinator implements Process {
   /** A write lands, whether its writer lives to hear of it or not. */
   #write(effect: Extract<Effect, { kind: `write-${string}` }>, done: () => void): void {
     const { world, store } = this.cluster;
-    const { life } = this;
+    const reign = this.#reign;
     const isRecord = effect.kind === "write-record";
     const key = isRecord ? effect.editId : `log.${effect.editId}`;
     const last = this.#sequences.get(key) ?? 0;
     world.at(store.delayMs, () => {
       if (store.isFull) {
         world.count("write to a full store");
-        if (this.life === life) world.inProcess(this, 0, () => this.#onFull(effect, done));
+        if (this.#reign === reign) world.inProcess(this, 0, () => this.#onFull(effect, done));
         return;
       }
       const sequence = isRecord
         ? store.put(effect.record, last)
         : store.append(effect.commit, last);
-      if (this.life !== life) return;
-      world.inProcess(this, store.delayMs, () => this.#onAnswer(effect, { key, sequence, done }));
+      world.inProcess(this, store.delayMs, () => {
+        if (this.#reign === reign) this.#onAnswer(effect, { key, sequence, done });
+      });
     });
   }
 
   #onFull(effect: Extract<Effect, { kind: `write-${string}` }>, done: () => void): void {
+    const reign = this.#reign;
     if (!this.#isStoreFull) {
       this.#isStoreFull = true;
       this.handle({ kind: "store-full", what: "a record" });
     }
-    this.cluster.world.inProcess(this, 700, () => this.#write(effect, done));
+    this.cluster.world.inProcess(this, 700, () => {
+      if (this.#reign === reign) this.#write(effect, done);
+    });
   }
 
   #onAnswer(
@@ -267,6 +286,12 @@ export class SimCoordinator implements Process {
     { key, sequence, done }: { key: string; sequence: number | null; done: () => void },
   ): void {
     if (this.state.role !== "active") return;
+    const stored = this.cluster.store.records.get(effect.editId)?.record;
+    const isCreate = effect.kind === "write-record" && effect.record.revision === 1;
+    if (sequence === null && isCreate && stored && stored.epoch < this.state.epoch) {
+      this.#find(effect.editId);
+      return;
+    }
     if (sequence === null) {
       this.handle({ kind: "fenced", what: key });
       return;

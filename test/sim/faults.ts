@@ -1,5 +1,5 @@
 import type { Client } from "./client.js";
-import type { Cluster } from "./coordinator.js";
+import type { Cluster, CoordinatorPort, NodePort } from "./cluster.js";
 import { linkOf, type Process } from "./world.js";
 
 /** Until when faults happen: afterwards the cluster must come to rest. */
@@ -32,78 +32,107 @@ export function planFaults(cluster: Cluster, clients: readonly Client[]): void {
   });
 }
 
+interface Target {
+  readonly cluster: Cluster;
+  readonly clients: readonly Client[];
+  readonly node: NodePort;
+  readonly coordinator: CoordinatorPort;
+  readonly lastsMs: number;
+}
+
+type Fault = (target: Target) => void;
+
 function disturb(cluster: Cluster, clients: readonly Client[]): void {
-  const { world, store, nodes, coordinators } = cluster;
-  const { chance } = world;
+  const { chance } = cluster.world;
   const pick = <Type>(list: readonly Type[]): Type | undefined =>
     list[chance.whole({ min: 0, max: list.length - 1 })];
-  const node = pick(nodes);
-  const coordinator = pick(coordinators);
+  const node = pick(cluster.nodes);
+  const coordinator = pick(cluster.coordinators);
   const lastsMs = chance.whole({ min: 200, max: 5_000 });
   if (node === undefined || coordinator === undefined) return;
-  const faults: readonly (() => void)[] = [
-    () => node.crash(chance.whole({ min: 50, max: 4_000 })),
-    () => node.crash(chance.whole({ min: 50, max: 4_000 })),
-    () => coordinator.crash(chance.whole({ min: 50, max: 4_000 })),
-    () => stop(node, lastsMs),
-    () => stop(coordinator, lastsMs),
-    () => cut([pick<Process>([...nodes, ...coordinators]) ?? node, node], lastsMs),
-    () => {
-      const others = [...nodes, ...coordinators, ...clients.slice(0, 1)];
-      for (const other of others) cut([other, node], lastsMs);
-    },
-    () => {
-      world.count("clock jump");
-      coordinator.clockOffsetMs += chance.whole({ min: -20_000, max: 20_000 });
-    },
-    () => {
-      world.count("slow disk");
-      store.isSlow = true;
-      world.at(lastsMs, () => {
-        store.isSlow = false;
-      });
-    },
-    () => {
-      world.count("full store");
-      store.isFull = true;
-      world.at(lastsMs, () => {
-        store.isFull = false;
-      });
-    },
-    () => {
-      node.isFull = true;
-      world.at(lastsMs, () => {
-        node.isFull = false;
-      });
-    },
-    () => {
-      node.isCorrupt = true;
-    },
-    () => {
-      world.count("drain");
-      coordinator.handle({ kind: "drain", nodeId: node.name });
-      world.at(lastsMs, () => node.crash(200));
-    },
-    () => {
-      world.count("all killed");
-      for (const one of nodes) one.crash(chance.whole({ min: 50, max: 1_500 }));
-      for (const one of coordinators) one.crash(chance.whole({ min: 50, max: 1_500 }));
-    },
-  ];
-  pick(faults)?.();
-
-  function stop(process: Process, forMs: number): void {
-    world.count(`stopped ${process.name.slice(0, 4)}`);
-    world.note(`${process.name} is stopped for ${forMs} ms`);
-    process.stoppedUntilMs = Math.max(process.stoppedUntilMs, world.nowMs + forMs);
-  }
-
-  function cut([left, right]: readonly [Process, Process], forMs: number): void {
-    if (left === right) return;
-    world.count("cut link");
-    const link = linkOf(left.name, right.name);
-    world.note(`${link} is cut for ${forMs} ms`);
-    world.cutLinks.add(link);
-    world.at(forMs, () => world.cutLinks.delete(link));
-  }
+  pick(faults)?.({ cluster, clients, node, coordinator, lastsMs });
 }
+
+const restartMs = ({ cluster }: Target): number =>
+  cluster.world.chance.whole({ min: 50, max: 4_000 });
+
+const killNode: Fault = (target) => target.node.crash(restartMs(target));
+
+const killAll: Fault = (target) => {
+  const { world, nodes, coordinators } = target.cluster;
+  world.count("all killed");
+  for (const process of [...nodes, ...coordinators]) process.crash(restartMs(target) / 2);
+};
+
+const stopNode: Fault = ({ cluster, node, lastsMs }) => stop(cluster, node, lastsMs);
+const stopCoordinator: Fault = ({ cluster, coordinator, lastsMs }) =>
+  stop(cluster, coordinator, lastsMs);
+
+function stop({ world }: Cluster, process: Process, forMs: number): void {
+  world.count(`stopped ${process.name.slice(0, 4)}`);
+  world.note(`${process.name} is stopped for ${forMs} ms`);
+  process.stoppedUntilMs = Math.max(process.stoppedUntilMs, world.nowMs + forMs);
+}
+
+const cutLink: Fault = ({ cluster, node, lastsMs }) => {
+  const others = [...cluster.nodes, ...cluster.coordinators].filter((other) => other !== node);
+  const other = others[cluster.world.chance.whole({ min: 0, max: others.length - 1 })];
+  if (other) cut(cluster, [other, node], lastsMs);
+};
+
+const isolate: Fault = ({ cluster, clients, node, lastsMs }) => {
+  const others = [...cluster.nodes, ...cluster.coordinators, ...clients.slice(0, 1)];
+  for (const other of others) if (other !== node) cut(cluster, [other, node], lastsMs);
+};
+
+function cut({ world }: Cluster, ends: readonly [Process, Process], forMs: number): void {
+  world.count("cut link");
+  const link = linkOf(ends[0].name, ends[1].name);
+  world.note(`${link} is cut for ${forMs} ms`);
+  world.cutLinks.add(link);
+  world.at(forMs, () => world.cutLinks.delete(link));
+}
+
+const jumpClock: Fault = ({ cluster, coordinator }) => {
+  cluster.world.count("clock jump");
+  coordinator.clockOffsetMs += cluster.world.chance.whole({ min: -20_000, max: 20_000 });
+};
+
+const slowDisk: Fault = ({ cluster, lastsMs }) => {
+  cluster.world.count("slow disk");
+  cluster.store.isSlow = true;
+  cluster.world.at(lastsMs, () => {
+    cluster.store.isSlow = false;
+  });
+};
+
+const fillStore: Fault = ({ cluster, lastsMs }) => {
+  cluster.world.count("full store");
+  cluster.store.isFull = true;
+  cluster.world.at(lastsMs, () => {
+    cluster.store.isFull = false;
+  });
+};
+
+const fillNode: Fault = ({ cluster, node, lastsMs }) => {
+  node.isFull = true;
+  cluster.world.at(lastsMs, () => {
+    node.isFull = false;
+  });
+};
+
+const corruptShard: Fault = ({ node }) => {
+  node.isCorrupt = true;
+};
+
+const drain: Fault = ({ cluster, node, coordinator, lastsMs }) => {
+  cluster.world.count("drain");
+  coordinator.handle({ kind: "drain", nodeId: node.name });
+  cluster.world.at(lastsMs, () => node.crash(200));
+};
+
+const faults: readonly Fault[] = [
+  ...[killNode, killNode, (target: Target) => target.coordinator.crash(restartMs(target))],
+  ...[killAll, stopNode, stopCoordinator, cutLink, isolate, jumpClock, slowDisk, fillStore],
+  ...[fillNode, corruptShard, drain],
+];

@@ -6,7 +6,7 @@ import type {
   Task,
   TaskOrigin,
 } from "@retake/coordinator/job";
-import type { Cluster, SimCoordinator } from "./coordinator.js";
+import type { Cluster, CoordinatorPort, DrawPartial, NodePort, Tuned } from "./cluster.js";
 import { mixed } from "./random.js";
 import {
   appliedWeights,
@@ -19,7 +19,6 @@ import {
   sampledAfter,
   startWeights,
 } from "./toy.js";
-import type { Process } from "./world.js";
 
 const heartbeatMs = 900;
 const pollMs = 15;
@@ -30,26 +29,20 @@ interface Job {
   readonly record: EditRecord;
   readonly editId: string;
   readonly epoch: number;
-  readonly from: SimCoordinator;
-}
-
-/** The state of a tuning, as a member holds it. */
-interface Tuned {
-  step: number;
-  weights: number;
+  readonly from: CoordinatorPort;
 }
 
 interface Member extends Job {
   quorum: Quorum | null;
   attempts: number;
   /** What it serves to the others: its partial of the step under way. */
-  partial: { quorumId: number; step: number; attempts: number; sum: number } | null;
+  partial: DrawPartial | null;
   /** The whole gradient of the step under way, waiting for its commit. */
   reduced: { quorumId: number; step: number; gradient: number } | null;
 }
 
 /** A model node with toy mathematics: it believes what it is told, of the highest epoch. */
-export class SimNode implements Process {
+export class SimNode implements NodePort {
   readonly name: string;
   life = 0;
   isUp = false;
@@ -93,6 +86,14 @@ export class SimNode implements Process {
     world.at(restartMs, () => this.start());
   }
 
+  tunedFor(editId: string): Tuned | undefined {
+    return this.#tuned.get(editId);
+  }
+
+  partials(): readonly DrawPartial[] {
+    return [...this.members.values()].flatMap(({ partial }) => partial ?? []);
+  }
+
   #heartbeat(): void {
     const { world, coordinators } = this.cluster;
     world.inProcess(this, heartbeatMs, () => this.#heartbeat());
@@ -110,7 +111,7 @@ export class SimNode implements Process {
     }
   }
 
-  #join(coordinator: SimCoordinator): void {
+  #join(coordinator: CoordinatorPort): void {
     const { world, options } = this.cluster;
     const info = {
       ...{ nodeId: this.name, incarnation: this.incarnation, address: `${this.name}:1` },
@@ -134,7 +135,7 @@ export class SimNode implements Process {
     this.members.clear();
   }
 
-  command({ from, epoch, effect }: { from: SimCoordinator; epoch: number; effect: Effect }): void {
+  command({ from, epoch, effect }: { from: CoordinatorPort; epoch: number; effect: Effect }): void {
     if (epoch < this.#epoch) {
       this.cluster.world.count("command of a lower epoch refused");
       return;
@@ -312,7 +313,7 @@ export class SimNode implements Process {
     const wanted = member.quorum?.committedSteps;
     this.#later(member, () => {
       const isThere = peer?.isUp && world.nowMs >= peer.stoppedUntilMs && !world.isCut(this, peer);
-      const held = isThere ? peer.#tuned.get(member.editId) : undefined;
+      const held = isThere ? peer.tunedFor(member.editId) : undefined;
       ready({ ...(held !== undefined && held.step === wanted ? held : own) });
     });
   }
@@ -332,7 +333,7 @@ export class SimNode implements Process {
       for (let draw = Math.floor((rank * draws) / size); draw < end; draw += 1) {
         sum = (sum + drawGradient(weights, attempts, draw)) >>> 0;
       }
-      member.partial = { quorumId: quorum.quorumId, step, attempts, sum };
+      member.partial = { editId, quorumId: quorum.quorumId, step, attempts, sum };
       this.#gather(member, pollsMax);
     });
   }
@@ -343,7 +344,7 @@ export class SimNode implements Process {
     if (quorum === null || partial === null || this.members.get(member.task.id) !== member) return;
     let gradient = 0;
     for (const { nodeId } of quorum.members) {
-      const sum = this.#partialOf(nodeId, { member, partial });
+      const sum = this.#partialOf(nodeId, partial);
       if (sum === null) {
         if (pollsLeft > 0) {
           this.cluster.world.inProcess(this, pollMs, () => {
@@ -361,7 +362,7 @@ export class SimNode implements Process {
     if (this.isCorrupt && quorum.members.length > 1) {
       this.isCorrupt = false;
       this.cluster.world.count("corrupted shard");
-      gradient ^= 1;
+      gradient = mixed(gradient, Number(this.name.slice(-1)));
     }
     const { quorumId, step, attempts } = partial;
     member.reduced = { quorumId, step, gradient };
@@ -374,18 +375,15 @@ export class SimNode implements Process {
     this.#say(member, { kind: "step-reduced", quorumId, step, reduced });
   }
 
-  #partialOf(
-    nodeId: string,
-    { member, partial }: { member: Member; partial: NonNullable<Member["partial"]> },
-  ): number | null {
+  #partialOf(nodeId: string, partial: DrawPartial): number | null {
     const { world, nodes } = this.cluster;
     if (nodeId === this.name) return partial.sum;
     const peer = nodes.find(({ name }) => name === nodeId);
     if (!peer?.isUp || world.nowMs < peer.stoppedUntilMs || world.isCut(this, peer)) return null;
-    for (const { editId, partial: theirs } of peer.members.values()) {
+    for (const theirs of peer.partials()) {
       const isSame =
-        editId === member.editId &&
-        theirs?.quorumId === partial.quorumId &&
+        theirs.editId === partial.editId &&
+        theirs.quorumId === partial.quorumId &&
         theirs.step === partial.step &&
         theirs.attempts === partial.attempts;
       if (isSame) return theirs.sum;

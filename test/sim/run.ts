@@ -28,8 +28,8 @@ for (const [what, count] of [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1))
   console.log(`${String(count).padStart(12)}  ${what}`);
 }
 const tookSeconds = (performance.now() - startedMs) / 1000;
-console.log(
-  `${seedCount} seeds from ${firstSeed}, ${(virtualMs / 3_600_000).toFixed(1)} simulated hours in ${tookSeconds.toFixed(1)} s`,
-);
+const hours = (virtualMs / 3_600_000).toFixed(1);
+const seconds = tookSeconds.toFixed(1);
+console.log(`${seedCount} seeds from ${firstSeed}: ${hours} simulated hours in ${seconds} s`);
 console.log(`violations ${violationCount}`);
 process.exitCode = violationCount === 0 ? 0 : 1;

@@ -1,6 +1,7 @@
 import { type DecideOptions, decide, defaultOptions, type EditSpec } from "@retake/coordinator/job";
 import { Client } from "./client.js";
-import { type Cluster, SimCoordinator } from "./coordinator.js";
+import type { Cluster } from "./cluster.js";
+import { SimCoordinator } from "./coordinator.js";
 import { planFaults } from "./faults.js";
 import { SimNode } from "./node.js";
 import type { Plant } from "./plants.js";
@@ -16,7 +17,7 @@ const simOptions: DecideOptions = {
   ...defaultOptions,
   ...{ leaseDurationMs: 3_000, tickGapMaxMs: 1_500, taskStartGraceMs: 1_500 },
   ...{ taskStallMs: 4_000, stepStallMs: 4_000, nodeRestMs: 700, quarantineDurationMs: 2_000 },
-  ...{ infrastructureRetriesMax: 10_000, shardCount: 4 },
+  ...{ infrastructureRetriesMax: 10_000, disagreementsInRowMax: 100, shardCount: 4 },
 };
 
 export interface SimResult {
@@ -28,7 +29,7 @@ export interface SimResult {
   readonly virtualMs: number;
 }
 
-/** Runs one cluster from a seed until all its edits have ended, and checks what must always hold. */
+/** Runs one cluster from a seed until all its edits have ended; checks what must always hold. */
 export function simulate(seed: number, plant?: Plant): SimResult {
   const world = new World(seed);
   const { chance } = world;

@@ -9,20 +9,22 @@ export const clipOf = (spec: EditSpec): number => mixed(1, videoOf(spec));
 export const momentsOf = (clip: number): number => mixed(2, clip);
 export const startWeights = ({ settings }: EditSpec): number => mixed(3, settings.seed);
 
-/** Of one draw: it depends on the weights, and on how often draws were tried. */
-export const drawGradient = (weights: number, attempts: number, draw: number): number =>
-  mixed(4, weights, attempts, draw);
-
 /** Whether the draws of a try blow up: about one in nine, in every third edit. */
 export const isFiniteTry = ({ settings }: EditSpec, attempts: number): boolean =>
   settings.seed % 3 !== 0 || mixed(5, settings.seed, attempts) % 9 !== 0;
 
-export const appliedWeights = (weights: number, gradient: number): number =>
-  mixed(6, weights, gradient);
-export const invertedAfter = (latents: number, delta: number): number => mixed(7, latents, delta);
-export const sampledAfter = (latents: number, promptIndex: number): number =>
-  mixed(8, latents, promptIndex);
-export const frameOf = (latents: number, frame: number): number => mixed(9, latents, frame);
+type Toy = (...inputs: readonly number[]) => number;
+
+/** Of one draw: inputs are the weights, how often draws were tried, and which draw it is. */
+export const drawGradient: Toy = (...inputs) => mixed(4, ...inputs);
+/** Inputs: weights, gradient. */
+export const appliedWeights: Toy = (...inputs) => mixed(6, ...inputs);
+/** Inputs: latents, delta. */
+export const invertedAfter: Toy = (...inputs) => mixed(7, ...inputs);
+/** Inputs: latents, which prompt. */
+export const sampledAfter: Toy = (...inputs) => mixed(8, ...inputs);
+/** Inputs: latents, which frame. */
+export const frameOf: Toy = (...inputs) => mixed(9, ...inputs);
 export const publishedOf = (record: Pick<EditRecord, "artifacts">): number =>
   mixed(10, ...record.artifacts.frames.flat().map(Number));
 

@@ -28,7 +28,7 @@ export function onSubmitted(turn: Turn, event: EventOf<"submitted">): void {
     submittedMs: turn.nowMs,
   };
   putEdit(turn, { record, tune: null, progress: new Map() });
-  because(turn, "accepted", editId);
+  because(turn, "accepted", { editId });
 }
 
 /** Why an edit is not accepted; null if it is. */
@@ -108,7 +108,7 @@ export function onRetry(turn: Turn, { editId, tenant, requestId }: EventOf<"retr
     spec: { ...record.spec, startByMs: 0, finishByMs: 0 },
     retryRequestIds: [...record.retryRequestIds, requestId].slice(-retryRequestsKeptMax),
   });
-  because(turn, `begun again: attempt ${record.attempt + 1}`, editId);
+  because(turn, `begun again: attempt ${record.attempt + 1}`, { editId });
 }
 
 /** Another tenant's edit is as unknown as one that is not there. */

@@ -15,14 +15,14 @@ export function onCancel(turn: Turn, { editId, tenant }: EventOf<"cancel">): voi
     turn.reasons.push(`edit ${editId}: is ${record.state} already`);
     return;
   }
-  abortTasks(turn, editId, "canceled");
+  abortTasks(turn, { editId, reason: "canceled" });
   const view = editOf(turn, editId);
   putEdit(turn, { ...view, tune: dissolved(view.tune), progress: new Map() });
   putRecord(turn, editId, { state: "canceling" });
-  because(turn, "is being canceled", editId);
+  because(turn, "is being canceled", { editId });
 }
 
-/** Ends the canceling edits whose last task has ended: by its own word, or with its node's lease. */
+/** Ends canceling edits whose last task has ended: by its own word, or with its node's lease. */
 export function settleCanceled(turn: Turn): void {
   for (const { record } of turn.state.edits.values()) {
     if (record.state !== "canceling") continue;

@@ -21,7 +21,7 @@ function commit(cluster: ACluster, nodeIds: readonly string[], step: number) {
 describe("oddOnesOut", () => {
   it("follows the majority, and nobody where there is none", () => {
     const judged = (hashes: string) =>
-      oddOnesOut([...hashes].map((hash, index) => ({ nodeId: `${index}`, hash })));
+      oddOnesOut(hashes.split("").map((hash, index) => ({ nodeId: `${index}`, hash })));
     expect(judged("x")).toEqual({ agreed: "x", odd: [] });
     expect(judged("xxy")).toEqual({ agreed: "x", odd: ["2"] });
     expect(judged("xy")).toEqual({ agreed: null, odd: ["0", "1"] });

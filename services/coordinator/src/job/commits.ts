@@ -84,7 +84,7 @@ function allReady(turn: Turn, editId: string): void {
   putTune(turn, editId, { changeWanted: why });
   for (const { nodeId } of behind.filter(({ isFetching }) => isFetching)) {
     removeMember(turn, { editId, nodeId, why });
-    restNode(turn, nodeId, why);
+    restNode(turn, { nodeId, why });
     const failure = { code: "UNAVAILABLE", reason: "state-missing", message: why };
     if (!countFailure(turn, { editId, nodeId, failure })) return;
   }
@@ -153,7 +153,8 @@ function judge(turn: Turn, editId: string): void {
 function abandonDraws(turn: Turn, editId: string, tune: TuneView): void {
   const nonFiniteInRow = tune.nonFiniteInRow + 1;
   const { nonFiniteInRowMax } = turn.options;
-  const why = `step ${tune.atStep} is not finite (${nonFiniteInRow} of ${nonFiniteInRowMax} in a row)`;
+  const times = `${nonFiniteInRow} of ${nonFiniteInRowMax} in a row`;
+  const why = `step ${tune.atStep} is not finite (${times})`;
   if (nonFiniteInRow >= nonFiniteInRowMax) {
     const failure = { code: "FAILED_PRECONDITION", reason: "loss-not-finite", message: why };
     endEdit(turn, editId, { state: "failed", failure, reason: `failed: ${why}` });
@@ -318,7 +319,7 @@ export function onStepFailed(turn: Turn, event: EventOf<"step-failed">): void {
   const nodeId = rank > 0 ? suspectNodeId : reporter;
   const why = `node ${reporter} could not finish step ${step}: ${failure.message}`;
   removeMember(turn, { editId, nodeId, why });
-  restNode(turn, nodeId, why);
+  restNode(turn, { nodeId, why });
   countFailure(turn, { editId, nodeId, failure });
 }
 
@@ -338,5 +339,5 @@ export function onSnapshotStored(turn: Turn, event: EventOf<"snapshot-stored">, 
   const commits = tune.commits.filter(({ step }) => step >= committedSteps);
   putTune(turn, editId, { commits });
   putRecord(turn, editId, { tuning: { ...record.tuning, snapshot: taken } });
-  because(turn, `a snapshot of step ${committedSteps} is stored`, editId);
+  because(turn, `a snapshot of step ${committedSteps} is stored`, { editId });
 }

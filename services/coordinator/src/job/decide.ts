@@ -14,7 +14,7 @@ import type { Task } from "./edit-record.js";
 import type { CoordinatorEvent } from "./events.js";
 import { endStalls, expireLeases, onDrain, onHeartbeat, onJoined } from "./leases.js";
 import { settle } from "./schedule.js";
-import { onStoreFull, onStoreHasRoom, onTookOver } from "./takeover.js";
+import { onRecordFound, onStoreFull, onStoreHasRoom, onTookOver } from "./takeover.js";
 import { heardOf, namedTask, onEnded, onFrame, onLatents, onProgress } from "./task-results.js";
 import { begunTurn, type Decision, endedTurn, refuse, type Turn } from "./turn.js";
 
@@ -56,6 +56,9 @@ function handle(turn: Turn, event: CoordinatorEvent): void {
       break;
     case "coordinator-took-over":
       onTookOver(turn, event);
+      break;
+    case "record-found":
+      onRecordFound(turn, event);
       break;
     case "fenced":
       onFenced(turn, event.what);

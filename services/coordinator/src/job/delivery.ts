@@ -17,7 +17,7 @@ export interface Delivered {
   readonly reason: string;
 }
 
-/** Begins where the client says that it stopped: so a frame comes once, over any number of calls. */
+/** Begins where the client says that it stopped: so a frame comes once, over any calls. */
 export function begunDelivery({
   offset,
   frameCount,

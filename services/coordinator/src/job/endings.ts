@@ -8,11 +8,11 @@ export function endEdit(
   editId: string,
   { state, failure, reason }: { state: EditState; failure: Failure | null; reason: string },
 ): void {
-  abortTasks(turn, editId, reason);
+  abortTasks(turn, { editId, reason });
   const view = editOf(turn, editId);
   putEdit(turn, { ...view, tune: dissolved(view.tune), progress: new Map() });
   putRecord(turn, editId, { state, failure, finishedMs: turn.nowMs });
-  because(turn, reason, editId);
+  because(turn, reason, { editId });
 }
 
 /** A tuning without members: what is known of its log is kept, for another try goes on from it. */
@@ -21,7 +21,10 @@ export function dissolved(tune: TuneView | null): TuneView | null {
 }
 
 /** Takes all tasks of an edit out of its record, and has their nodes stop them. */
-export function abortTasks(turn: Turn, editId: string, reason: string): void {
+export function abortTasks(
+  turn: Turn,
+  { editId, reason }: { editId: string; reason: string },
+): void {
   const { tasks } = editOf(turn, editId).record;
   for (const task of tasks) abortTask(turn, { editId, task, reason });
 }

@@ -44,6 +44,12 @@ export type CoordinatorEvent =
       readonly records: readonly EditRecord[];
       readonly logs: ReadonlyMap<string, CommitLog>;
     }
+  /**
+   * A record that an earlier coordinator created when this one had read all there were: it has been
+   * given this epoch, and its log a fence. Comes of watching the records, and of a create that met
+   * it.
+   */
+  | { readonly kind: "record-found"; readonly record: EditRecord; readonly log: CommitLog }
   /** A write met another coordinator's. */
   | { readonly kind: "fenced"; readonly what: string }
   | { readonly kind: "store-full"; readonly what: string }

@@ -8,7 +8,6 @@ export {
   type NodeRates,
   type NodeView,
   standby,
-  type TuneView,
 } from "./cluster-state.js";
 export type { CommitRecord, Quorum, StateSource, StepReduced } from "./commit-record.js";
 export { decide } from "./decide.js";
@@ -28,5 +27,5 @@ export {
 export type { Effect, EffectOf } from "./effects.js";
 export type { CommitLog, CoordinatorEvent, EventOf, TaskOrigin } from "./events.js";
 export { whyWaits } from "./placement.js";
-export { type PhaseCost, type Plan, type PlanNode, plannedLayout } from "./planning.js";
+export { type PhaseCost, type Plan, plannedLayout } from "./planning.js";
 export type { Decision } from "./turn.js";

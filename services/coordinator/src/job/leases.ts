@@ -132,7 +132,8 @@ function endStep(turn: Turn, editId: string): void {
   const isReady = members.every((member) => member.isReady);
   const silent = members.filter((member) => !(isReady ? member.reduced : member.isReady));
   const gone = silent.length > 0 ? silent : members.slice(0, 1);
-  const why = `nothing heard of ${gone.map(({ nodeId }) => nodeId).join(", ")} at step ${tune?.atStep}`;
+  const names = gone.map(({ nodeId }) => nodeId).join(", ");
+  const why = `nothing heard of ${names} at step ${tune?.atStep}`;
   for (const { nodeId } of gone) removeMember(turn, { editId, nodeId, why });
   countFailure(turn, { editId, nodeId: "", failure: lost(why) });
 }

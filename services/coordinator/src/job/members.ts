@@ -34,7 +34,7 @@ export function removeMember(
 }
 
 /** Leaves a node alone for a while. */
-export function restNode(turn: Turn, nodeId: string, why: string): void {
+export function restNode(turn: Turn, { nodeId, why }: { nodeId: string; why: string }): void {
   const restsUntilMs = turn.state.leaseClock.nowMs + turn.options.nodeRestMs;
   putNode(turn, nodeId, { restsUntilMs, reason: why });
 }
@@ -81,7 +81,7 @@ export function countFailure(
     return false;
   }
   putRecord(turn, editId, { ...verdict.change, recoveries: record.recoveries + 1 });
-  because(turn, `${failure.message}: ${verdict.reason}`, editId);
+  because(turn, `${failure.message}: ${verdict.reason}`, { editId });
   return true;
 }
 
@@ -98,6 +98,6 @@ export function loseTask(
   } else {
     dropTask(turn, editId, task);
   }
-  if (task.nodeId !== "") restNode(turn, task.nodeId, failure.message);
+  if (task.nodeId !== "") restNode(turn, { nodeId: task.nodeId, why: failure.message });
   countFailure(turn, { editId, nodeId: task.nodeId, failure });
 }

@@ -95,7 +95,7 @@ export function formQuorum(turn: Turn, editId: string, joiners: readonly NodeVie
   sendQuorum(turn, editId, sources);
   const names = members.map(({ nodeId }) => nodeId).join(", ");
   const why = tune.changeWanted === "" ? "tuning begins" : tune.changeWanted;
-  because(turn, `${why}: quorum ${quorumId} of ${names} goes on from step ${step}`, editId);
+  because(turn, `${why}: quorum ${quorumId} of ${names} goes on from step ${step}`, { editId });
 }
 
 function joinedMember(turn: Turn, editId: string, node: NodeView) {

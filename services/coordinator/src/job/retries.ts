@@ -2,9 +2,9 @@ import type { DecideOptions } from "./cluster-state.js";
 import type { EditRecord, Failure, Retries } from "./edit-record.js";
 
 /**
- * Who must act on a failure. `infrastructure`: nobody, it is tried again; `room`: a disk is full,
- * it waits; `memory`: another node, or smaller pieces; `fault`: us, after few tries; `user`: whoever
- * sent the edit, at once.
+ * Who must act on a failure. `infrastructure`: nobody, it is tried again; `room`: a disk is
+ * full, it waits; `memory`: another node, or smaller pieces; `fault`: us, after few tries; `user`:
+ * whoever sent the edit, at once.
  */
 export type RetryClass = "infrastructure" | "room" | "memory" | "fault" | "user";
 

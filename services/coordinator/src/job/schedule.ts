@@ -8,7 +8,7 @@ import { formQuorum } from "./quorum.js";
 import { addTask } from "./task-starts.js";
 import { because, editOf, type Turn } from "./turn.js";
 
-/** What every turn ends with: stopped edits end, free nodes get work, changed quorums are formed. */
+/** What every turn ends with: stopped edits end, free nodes get work, new quorums are formed. */
 export function settle(turn: Turn): void {
   if (turn.state.role !== "active") return;
   settleCanceled(turn);
@@ -85,7 +85,7 @@ function startOne(turn: Turn, editId: string, { othersWait }: { othersWait: bool
       if (!hasFreeHand(turn)) continue;
       const task = addTask(turn, editId, { ...unit, node: null });
       turn.effects.push({ kind: "run-here", editId, task, record });
-      because(turn, `${unit.kind} begins`, editId);
+      because(turn, `${unit.kind} begins`, { editId });
       return true;
     }
     const nodes = idleNodesFor(turn.state, record);
@@ -116,5 +116,5 @@ function startTask(
   const { record } = editOf(turn, editId);
   turn.effects.push({ kind: "start-task", editId, task, record });
   const what = unit.promptIndex < 0 ? unit.kind : `${unit.kind} of prompt ${unit.promptIndex}`;
-  because(turn, `${what} begins on node ${node.info.nodeId}`, editId);
+  because(turn, `${what} begins on node ${node.info.nodeId}`, { editId });
 }

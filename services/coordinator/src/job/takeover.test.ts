@@ -90,6 +90,34 @@ describe("onTookOver", () => {
   });
 });
 
+describe("onRecordFound", () => {
+  it("goes on with an edit that an earlier coordinator accepted too late to be seen", () => {
+    const cluster = new ACluster();
+    cluster.join("a");
+    cluster.submit();
+    cluster.finish("ingest");
+    const next = new ACluster();
+    next.join("a");
+    const record = { ...cluster.record(), epoch: 1 };
+    const log = { committedSteps: 0, attempts: 0, weightsHash: "", commits: [] };
+    next.tell({ kind: "record-found", record, log });
+    expect(next.record()).toMatchObject({ recoveries: 1, revision: record.revision + 1 });
+    expect(next.task("encode")).toMatchObject({ id: "e-3", nodeId: "a" });
+  });
+
+  it("takes the place of an edit that could not be created because it was there", () => {
+    const cluster = new ACluster();
+    cluster.submit();
+    cluster.tell({ kind: "cancel", editId: "e", tenant: "t" });
+    const next = new ACluster();
+    next.submit();
+    const log = { committedSteps: 0, attempts: 0, weightsHash: "", commits: [] };
+    next.tell({ kind: "record-found", record: cluster.record(), log });
+    expect(next.record().state).toBe("canceled");
+    expect(next.last.effects).toEqual([]);
+  });
+});
+
 describe("onStoreFull", () => {
   it("pauses with a reason, begins nothing, and goes on when there is room", () => {
     const cluster = new ACluster();

@@ -1,6 +1,6 @@
 import type { EditView } from "./cluster-state.js";
-import { isTerminal } from "./edit-record.js";
-import type { EventOf } from "./events.js";
+import { type EditRecord, isTerminal } from "./edit-record.js";
+import type { CommitLog, EventOf } from "./events.js";
 import { tuneOf } from "./quorum.js";
 import { because, putEdit, putRecord, refuse, type Turn } from "./turn.js";
 
@@ -15,14 +15,7 @@ export function onTookOver(turn: Turn, event: EventOf<"coordinator-took-over">):
     refuse(turn, { code: "FAILED_PRECONDITION", reason: "epoch-stale", message });
     return;
   }
-  const views = records.map((record): EditView => {
-    const log = logs.get(record.id);
-    if (log === undefined) return { record, tune: null, progress: new Map() };
-    const { committedSteps, attempts: headAttempts, commits, weightsHash } = log;
-    const weights = weightsHash === "" ? null : { step: committedSteps - 1, hash: weightsHash };
-    const tune = tuneOf({ committedSteps, headAttempts, commits, weights });
-    return { record, tune, progress: new Map() };
-  });
+  const views = records.map((record) => viewOf(record, logs.get(record.id)));
   turn.stored = new Map(views.map((view) => [view.record.id, view]));
   turn.state = {
     ...turn.state,
@@ -30,17 +23,36 @@ export function onTookOver(turn: Turn, event: EventOf<"coordinator-took-over">):
     edits: turn.stored,
   };
   because(turn, `coordinator ${turn.state.coordinatorId} took over with epoch ${epoch}`);
-  for (const { record } of views) {
-    if (isTerminal(record)) continue;
-    const { id, state, tasks, recoveries } = record;
-    if (tasks.length === 0 && state !== "paused") continue;
-    const resumed = record.startedMs === 0 ? "queued" : "running";
-    putRecord(turn, id, {
-      ...{ tasks: [], recoveries: recoveries + 1 },
-      state: state === "paused" ? resumed : state,
-    });
-    because(turn, "goes on after a takeover", id);
-  }
+  for (const { record } of views) goOn(turn, record);
+}
+
+/** An edit that was accepted by an earlier coordinator too late for the takeover to see it. */
+export function onRecordFound(turn: Turn, { record, log }: EventOf<"record-found">): void {
+  const view = viewOf(record, log);
+  turn.stored = new Map(turn.stored).set(record.id, view);
+  turn.state = { ...turn.state, edits: turn.stored };
+  turn.reasons.push(`edit ${record.id}: found, accepted by an earlier coordinator`);
+  goOn(turn, record);
+}
+
+function viewOf(record: EditRecord, log: CommitLog | undefined): EditView {
+  if (log === undefined) return { record, tune: null, progress: new Map() };
+  const { committedSteps, attempts: headAttempts, commits, weightsHash } = log;
+  const weights = weightsHash === "" ? null : { step: committedSteps - 1, hash: weightsHash };
+  const tune = tuneOf({ committedSteps, headAttempts, commits, weights });
+  return { record, tune, progress: new Map() };
+}
+
+/** Its tasks are of another epoch, and void. */
+function goOn(turn: Turn, record: EditRecord): void {
+  const { id, state, tasks, recoveries, startedMs } = record;
+  if (isTerminal(record) || (tasks.length === 0 && state !== "paused")) return;
+  const resumed = startedMs === 0 ? "queued" : "running";
+  putRecord(turn, id, {
+    ...{ tasks: [], recoveries: recoveries + 1 },
+    state: state === "paused" ? resumed : state,
+  });
+  because(turn, "goes on after a takeover", { editId: id });
 }
 
 /** The store has no room: nothing new is begun, and what waits is shown as paused. */
@@ -64,6 +76,8 @@ function setPaused(turn: Turn, isPaused: boolean): void {
     const resumed = startedMs === 0 ? "queued" : "running";
     putEdit(turn, view);
     putRecord(turn, id, { state: isPaused ? "paused" : resumed });
-    because(turn, isPaused ? "paused: the store has no room" : "goes on: there is room", id);
+    because(turn, isPaused ? "paused: the store has no room" : "goes on: there is room", {
+      editId: id,
+    });
   }
 }

@@ -56,7 +56,7 @@ export function onLatents(turn: Turn, { editId, latents }: EventOf<"latents">, t
   }
   putArtifacts(turn, editId, withLatents(artifacts, { task, latents }));
   const what = kind === "invert" ? "inversion" : `prompt ${promptIndex}`;
-  because(turn, `${what}: ${latents.done} of ${latents.total} iterations are stored`, editId);
+  because(turn, `${what}: ${latents.done} of ${latents.total} iterations are stored`, { editId });
 }
 
 function withLatents(
@@ -81,7 +81,7 @@ export function onFrame(turn: Turn, event: EventOf<"frame">, task: Task): void {
   putArtifacts(turn, editId, {
     frames: frames.with(task.promptIndex, ids.with(frame, artifactId)),
   });
-  because(turn, `prompt ${task.promptIndex}: frame ${frame} is stored`, editId);
+  because(turn, `prompt ${task.promptIndex}: frame ${frame} is stored`, { editId });
 }
 
 function putArtifacts(turn: Turn, editId: string, change: Partial<Artifacts>): void {
@@ -100,12 +100,12 @@ export function onFinished(turn: Turn, event: EventOf<"task-finished">, task: Ta
     return;
   }
   dropTask(turn, editId, task);
-  because(turn, `${task.kind} is done${task.nodeId && ` by node ${task.nodeId}`}`, editId);
+  because(turn, `${task.kind} is done${task.nodeId && ` by node ${task.nodeId}`}`, { editId });
   if (task.kind === "ingest") putArtifacts(turn, editId, { clip: result.artifactId });
   if (task.kind === "encode") putArtifacts(turn, editId, { moments: result.artifactId });
   if (task.kind === "tune") {
     putArtifacts(turn, editId, { delta: result.artifactId });
-    abortTasks(turn, editId, "the tuning is over");
+    abortTasks(turn, { editId, reason: "the tuning is over" });
     const now = editOf(turn, editId);
     putEdit(turn, { ...now, tune: dissolved(now.tune) });
   }

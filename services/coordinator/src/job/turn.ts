@@ -113,7 +113,7 @@ export function putNode(turn: Turn, nodeId: string, change: Partial<NodeView>): 
 }
 
 /** Says why; a sentence about an edit is kept in its record, too, if the record is written. */
-export function because(turn: Turn, reason: string, editId?: string): void {
+export function because(turn: Turn, reason: string, { editId }: { editId?: string } = {}): void {
   turn.reasons.push(editId === undefined ? reason : `edit ${editId}: ${reason}`);
   if (editId !== undefined) putRecord(turn, editId, { reason });
 }
