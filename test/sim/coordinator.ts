@@ -176,6 +176,7 @@ export class SimCoordinator implements CoordinatorPort {
         world.violate(`${event.kind} was refused, and changed an edit`);
       }
     }
+    if (decision.reason.includes("as the log has it")) world.count("step computed again");
     if (event.kind !== "heartbeat" && event.kind !== "tick") {
       world.note(`${this.name} ${event.kind}: ${decision.reason}`);
     } else if (decision.reason.includes(";")) world.note(`${this.name}: ${decision.reason}`);

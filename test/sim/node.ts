@@ -298,6 +298,7 @@ export class SimNode implements NodePort {
     const own: Tuned = this.#tuned.get(editId) ?? start;
     if (source?.kind === "start") ready(start);
     else if (source?.kind === "snapshot") {
+      this.cluster.world.count("state from a snapshot");
       const parts = source.artifactId.split(":").map(Number);
       this.#later(member, () => ready({ step: parts[0] ?? 0, weights: parts[1] ?? 0 }));
     } else if (source?.kind === "peer") this.#pull(member, { nodeId: source.nodeId, own, ready });
@@ -314,6 +315,7 @@ export class SimNode implements NodePort {
     this.#later(member, () => {
       const isThere = peer?.isUp && world.nowMs >= peer.stoppedUntilMs && !world.isCut(this, peer);
       const held = isThere ? peer.tunedFor(member.editId) : undefined;
+      if (held !== undefined && held.step === wanted) world.count("state from a peer");
       ready({ ...(held !== undefined && held.step === wanted ? held : own) });
     });
   }

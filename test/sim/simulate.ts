@@ -71,7 +71,7 @@ export function simulate(seed: number, plant?: Plant): SimResult {
 }
 
 function chosenSpec(chance: Chance, nowMs: number): EditSpec {
-  const steps = chance.whole({ min: 0, max: 5 });
+  const steps = chance.whole({ min: 0, max: 8 });
   const prompts = Array.from(
     { length: chance.whole({ min: 1, max: 2 }) },
     (_, index) => `p${index}`,
@@ -80,14 +80,14 @@ function chosenSpec(chance: Chance, nowMs: number): EditSpec {
     ...{ sourcePrompt: "a clip", prompts, negativePrompt: "", model: "m", layout: "auto" },
     videoId: String(chance.whole({ min: 0, max: 1e6 })),
     settings: {
-      ...{ frames: chance.whole({ min: 1, max: 4 }), stride: 1, start: "0", width: 8, height: 8 },
+      ...{ frames: chance.whole({ min: 1, max: 6 }), stride: 1, start: "0", width: 8, height: 8 },
       ...{ fit: "crop", steps, rate: 1, draws: chance.whole({ min: 1, max: 4 }), mode: "paper" },
       ...{ temporalStart: "no-op", memory: "fast", ddim: 3, guidance: 1, strength: 1, batch: 1 },
       seed: chance.whole({ min: 0, max: 1e6 }),
     },
     ...{ priority: 0, startByMs: 0, memoryBytesNeeded: 0 },
     finishByMs: chance.happens(0.05) ? nowMs + chance.whole({ min: 1_000, max: 9_000 }) : 0,
-    snapshotEverySteps: chance.whole({ min: 0, max: 2 }),
+    snapshotEverySteps: chance.whole({ min: 0, max: 3 }),
   };
 }
 

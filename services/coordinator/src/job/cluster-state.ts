@@ -1,6 +1,9 @@
 import type { CommitRecord, StepReduced } from "./commit-record.js";
 import type { EditRecord, Failure } from "./edit-record.js";
 
+/** Where a piece of work is done: by the coordinator's own process, or by a node. */
+export type Place = "here" | "nodes";
+
 /** All that a coordinator knows. Of it, only the records of the edits are stored. */
 export interface ClusterState {
   readonly coordinatorId: string;
@@ -11,8 +14,8 @@ export interface ClusterState {
   readonly isStoreFull: boolean;
   readonly edits: ReadonlyMap<string, EditView>;
   readonly nodes: ReadonlyMap<string, NodeView>;
-  /** What each tenant has been given, as virtual time: who has least is next. */
-  readonly shares: ReadonlyMap<string, number>;
+  /** What each tenant has been given, by place, as virtual time: who has least is next. */
+  readonly shares: Readonly<Record<Place, ReadonlyMap<string, number>>>;
   /** Time for leases: goes neither back nor faster than ticks come. */
   readonly leaseClock: { readonly seenMs: number; readonly nowMs: number };
   /** Events that were refused, by the reason of their refusal. */
@@ -145,11 +148,14 @@ export const defaultOptions: DecideOptions = {
   framesPerTaskMin: 1,
 };
 
+export const noShares: ClusterState["shares"] = { here: new Map(), nodes: new Map() };
+
 /** A coordinator that has just started: it must take over before it may decide. */
 export function standby(coordinatorId: string): ClusterState {
   return {
     ...{ coordinatorId, epoch: 0, role: "standby", isStoreFull: false },
-    ...{ edits: new Map(), nodes: new Map(), shares: new Map(), refused: new Map() },
+    ...{ edits: new Map(), nodes: new Map(), refused: new Map() },
+    shares: noShares,
     leaseClock: { seenMs: 0, nowMs: 0 },
   };
 }

@@ -139,7 +139,7 @@ describe("decide", () => {
       const origin = cluster.from(cluster.task("ingest", undefined, editId), editId);
       cluster.tell({ kind: "task-finished", ...origin, result: { artifactId: "c", files: [] } });
     }
-    expect(order).toEqual(["t1", "u1", "t2", "u2", "t3"]);
+    expect(order).toEqual(["t1", "t2", "u1", "t3", "u2"]);
   });
 
   it("decides nothing while another coordinator has the store", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EditRecord } from "./edit-record.js";
-import { chargedShares, comparedEdits, nextTenant } from "./fairness.js";
+import { chargedShares, comparedEdits, joinedShares, nextTenant } from "./fairness.js";
 
 describe("nextTenant", () => {
   it("is who has been given least, and by name where shares are equal", () => {
@@ -18,7 +18,7 @@ describe("chargedShares", () => {
     for (let turn = 0; turn < 300; turn += 1) {
       const tenant = nextTenant(waiting, shares) as "a" | "b" | "c";
       served[tenant] += 1;
-      shares = chargedShares(shares, { tenant, cost: 1, waiting });
+      shares = chargedShares(shares, { tenant, cost: 1, present: waiting });
     }
     expect(served).toEqual({ a: 100, b: 100, c: 100 });
   });
@@ -30,7 +30,7 @@ describe("chargedShares", () => {
       const tenant = nextTenant(["big", "small"], shares) as "big" | "small";
       served[tenant] += 1;
       const cost = tenant === "big" ? 2 : 1;
-      shares = chargedShares(shares, { tenant, cost, waiting: ["big", "small"] });
+      shares = chargedShares(shares, { tenant, cost, present: ["big", "small"] });
     }
     expect(served).toEqual({ big: 100, small: 200 });
   });
@@ -40,13 +40,27 @@ describe("chargedShares", () => {
       ["away", 0],
       ["busy", 100],
     ]);
-    const charged = chargedShares(away, { tenant: "busy", cost: 1, waiting: ["busy"] });
+    const charged = chargedShares(away, { tenant: "busy", cost: 1, present: ["busy"] });
     expect(charged).toEqual(
       new Map([
         ["away", 100],
         ["busy", 101],
       ]),
     );
+  });
+});
+
+describe("joinedShares", () => {
+  it("lets a newcomer begin where the poorest of those present is", () => {
+    const shares = new Map([
+      ["away", 1],
+      ["poor", 5],
+      ["rich", 9],
+    ]);
+    expect(joinedShares(shares, ["poor", "rich", "new"]).get("new")).toBe(5);
+    expect(joinedShares(shares, ["new"]).get("new")).toBe(9);
+    expect(joinedShares(new Map(), ["new"]).get("new")).toBe(0);
+    expect(joinedShares(shares, ["poor"])).toBe(shares);
   });
 });
 

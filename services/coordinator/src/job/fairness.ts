@@ -22,20 +22,32 @@ export function nextTenant(
 const comparedShares = (difference: number, { tenant, next }: { tenant: string; next: string }) =>
   difference !== 0 ? difference : tenant < next ? -1 : 1;
 
+/** Shares with those of newcomers: they begin where the poorest is, for nobody saves up. */
+export function joinedShares(
+  shares: ReadonlyMap<string, number>,
+  present: readonly string[],
+): ReadonlyMap<string, number> {
+  const newcomers = present.filter((tenant) => !shares.has(tenant));
+  if (newcomers.length === 0) return shares;
+  const known = present.flatMap((tenant) => shares.get(tenant) ?? []);
+  const base = known.length > 0 ? Math.min(...known) : Math.max(0, ...shares.values());
+  return new Map([...shares, ...newcomers.map((tenant): [string, number] => [tenant, base])]);
+}
+
 /**
  * Shares after a tenant was given work.
  *
  * @param cost     of the work, in any unit that is the same for all: milliseconds if known, else 1
- * @param waiting  tenants that have work to be done, this one included
+ * @param present  tenants with open edits, this one included: the others are away
  */
 export function chargedShares(
   shares: ReadonlyMap<string, number>,
-  { tenant, cost, waiting }: { tenant: string; cost: number; waiting: readonly string[] },
+  { tenant, cost, present }: { tenant: string; cost: number; present: readonly string[] },
 ): ReadonlyMap<string, number> {
   const floor = shares.get(tenant) ?? 0;
   const lifted = [...shares].map(([name, share]): [string, number] => [
     name,
-    waiting.includes(name) ? share : Math.max(share, floor),
+    present.includes(name) ? share : Math.max(share, floor),
   ]);
   return new Map(lifted).set(tenant, floor + cost);
 }

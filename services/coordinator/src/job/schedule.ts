@@ -1,7 +1,7 @@
 import { settleCanceled } from "./cancel.js";
-import type { NodeView } from "./cluster-state.js";
+import type { NodeView, Place } from "./cluster-state.js";
 import { type EditRecord, isTerminal } from "./edit-record.js";
-import { chargedShares, comparedEdits, nextTenant } from "./fairness.js";
+import { chargedShares, comparedEdits, joinedShares, nextTenant } from "./fairness.js";
 import { startableUnits, type Unit } from "./phases.js";
 import { idleNodesFor, isIdle } from "./placement.js";
 import { formQuorum } from "./quorum.js";
@@ -12,7 +12,10 @@ import { because, editOf, type Turn } from "./turn.js";
 export function settle(turn: Turn): void {
   if (turn.state.role !== "active") return;
   settleCanceled(turn);
-  if (!turn.state.isStoreFull) assign(turn);
+  if (!turn.state.isStoreFull) {
+    if (hasFreeHand(turn)) assign(turn, "here");
+    if (hasFreeNode(turn)) assign(turn, "nodes");
+  }
   for (const { record, tune } of [...turn.state.edits.values()]) {
     if (tune === null || tune.changeWanted === "" || tune.pending !== null) continue;
     if (tune.members.length === 0 || isTerminal(record)) continue;
@@ -27,32 +30,42 @@ function joinersFor(turn: Turn, record: EditRecord, membersCount: number): reado
   return idleNodesFor(turn.state, record).slice(0, room);
 }
 
-/** Gives work to whoever is free, tenant by tenant. */
-function assign(turn: Turn): void {
-  if (!hasFreeNode(turn) && !hasFreeHand(turn)) return;
+const placeOf = ({ kind }: Unit): Place =>
+  kind === "ingest" || kind === "publish" ? "here" : "nodes";
+
+/** Gives work to whoever is free, tenant by tenant; of each place, all get like shares. */
+function assign(turn: Turn, place: Place): void {
   const waiting = new Map<string, EditRecord[]>();
+  const present = new Set<string>();
   for (const view of turn.state.edits.values()) {
     const { record } = view;
-    if (isTerminal(record) || record.state === "canceling" || !hasStartable(turn, record)) continue;
-    const ofTenant = waiting.get(record.tenant);
-    if (ofTenant === undefined) waiting.set(record.tenant, [record]);
+    if (isTerminal(record) || record.state === "canceling") continue;
+    const { tenant } = record;
+    present.add(tenant);
+    if (unitsOf(turn, record, place).length === 0) continue;
+    const ofTenant = waiting.get(tenant);
+    if (ofTenant === undefined) waiting.set(tenant, [record]);
     else ofTenant.push(record);
   }
+  putShares(turn, place, joinedShares(turn.state.shares[place], [...present]));
   for (const records of waiting.values()) records.sort(comparedEdits);
   for (;;) {
-    const tenant = nextTenant([...waiting.keys()], turn.state.shares);
+    const tenant = nextTenant([...waiting.keys()], turn.state.shares[place]);
     if (tenant === undefined) return;
     const records = waiting.get(tenant) ?? [];
     const othersWait = waiting.size > 1 || records.length > 1;
-    const started = records.find(({ id }) => startOne(turn, id, { othersWait }));
+    const started = records.find(({ id }) => startOne(turn, id, { place, othersWait }));
     if (started === undefined) {
       waiting.delete(tenant);
       continue;
     }
-    const tenants = [...waiting.keys()];
-    const shares = chargedShares(turn.state.shares, { tenant, cost: 1, waiting: tenants });
-    turn.state = { ...turn.state, shares };
+    const before = turn.state.shares[place];
+    putShares(turn, place, chargedShares(before, { tenant, cost: 1, present: [...present] }));
   }
+}
+
+function putShares(turn: Turn, place: Place, shares: ReadonlyMap<string, number>): void {
+  turn.state = { ...turn.state, shares: { ...turn.state.shares, [place]: shares } };
 }
 
 const hasFreeNode = ({ state }: Turn): boolean => {
@@ -69,20 +82,27 @@ function hasFreeHand({ state, options }: Turn): boolean {
   return count < options.coordinatorTasksMax;
 }
 
-const hasStartable = (turn: Turn, record: EditRecord): boolean =>
-  startableUnits(record).some((unit) => isStartable(turn, record, unit));
-
-/** A tuning whose commit is being written waits for it: until then nobody knows its last step. */
-const isStartable = (turn: Turn, { id }: EditRecord, { kind }: Unit): boolean =>
-  kind !== "tune" || editOf(turn, id).tune?.pending == null;
+/**
+ * What could be begun in a place. A tuning whose commit is being written waits for it: until then
+ * nobody knows its last step.
+ */
+function unitsOf(turn: Turn, record: EditRecord, place: Place): readonly Unit[] {
+  const isWriting = editOf(turn, record.id).tune?.pending != null;
+  return startableUnits(record).filter(
+    (unit) => placeOf(unit) === place && !(unit.kind === "tune" && isWriting),
+  );
+}
 
 /** Begins the first piece of an edit that can be begun. */
-function startOne(turn: Turn, editId: string, { othersWait }: { othersWait: boolean }): boolean {
+function startOne(
+  turn: Turn,
+  editId: string,
+  { place, othersWait }: { place: Place; othersWait: boolean },
+): boolean {
   const { record } = editOf(turn, editId);
-  for (const unit of startableUnits(record)) {
-    if (!isStartable(turn, record, unit)) continue;
-    if (unit.kind === "ingest" || unit.kind === "publish") {
-      if (!hasFreeHand(turn)) continue;
+  for (const unit of unitsOf(turn, record, place)) {
+    if (place === "here") {
+      if (!hasFreeHand(turn)) return false;
       const task = addTask(turn, editId, { ...unit, node: null });
       turn.effects.push({ kind: "run-here", editId, task, record });
       because(turn, `${unit.kind} begins`, { editId });

@@ -1,4 +1,4 @@
-import type { EditView } from "./cluster-state.js";
+import { type EditView, noShares } from "./cluster-state.js";
 import { type EditRecord, isTerminal } from "./edit-record.js";
 import type { CommitLog, EventOf } from "./events.js";
 import { tuneOf } from "./quorum.js";
@@ -19,7 +19,7 @@ export function onTookOver(turn: Turn, event: EventOf<"coordinator-took-over">):
   turn.stored = new Map(views.map((view) => [view.record.id, view]));
   turn.state = {
     ...turn.state,
-    ...{ epoch, role: "active", isStoreFull: false, nodes: new Map(), shares: new Map() },
+    ...{ epoch, role: "active", isStoreFull: false, nodes: new Map(), shares: noShares },
     edits: turn.stored,
   };
   because(turn, `coordinator ${turn.state.coordinatorId} took over with epoch ${epoch}`);
