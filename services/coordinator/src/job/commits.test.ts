@@ -108,6 +108,21 @@ describe("onReduced", () => {
   });
 });
 
+describe("formQuorum", () => {
+  it("counts non-finite tries anew when it goes back to an earlier step", () => {
+    const cluster = tuning(["a"], { draws: 1 });
+    commit(cluster, ["a"], 0);
+    cluster.reduced("a", 1, { isFinite: false });
+    cluster.reduced("a", 1, { isFinite: false });
+    cluster.join("a", { incarnation: "a2" });
+    expect(cluster.did("send-quorum")[0]?.quorum).toMatchObject({ committedSteps: 0, attempts: 0 });
+    cluster.ready("a", 0);
+    cluster.reduced("a", 0, { isFinite: false });
+    expect(cluster.record().state).toBe("running");
+    expect(cluster.did("send-quorum")[0]?.quorum.attempts).toBe(1);
+  });
+});
+
 describe("onCommitWritten", () => {
   it("refuses one that nobody waits for", () => {
     const cluster = tuning(["a", "b"]);

@@ -83,6 +83,7 @@ export function formQuorum(turn: Turn, editId: string, joiners: readonly NodeVie
   const heardMs = turn.state.leaseClock.nowMs;
   putTune(turn, editId, {
     ...{ members, attempts, heardMs, atStep: step, changeWanted: "", finisher: "" },
+    nonFiniteInRow: step === tune.atStep ? tune.nonFiniteInRow : 0,
     headAttempts: step === tune.committedSteps ? attempts : tune.headAttempts,
   });
   const quorumId = record.tuning.quorumId + 1;
