@@ -9,6 +9,7 @@ export {
 } from "./calls/client-calls.js";
 export {
   type CallContext,
+  type HandlerOptions,
   handleBidi,
   handleClientStream,
   handleServerStream,

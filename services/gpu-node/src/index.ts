@@ -1,3 +1,4 @@
+export { createGpuNode, type GpuNode, type GpuNodeOptions } from "./rpc/gpu-node.js";
 export { createEngine } from "./runtime/create-engine.js";
 export {
   type Engine,

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { Code, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
-import type { TuningState } from "@retake/model/tuning";
+import type { DrawSum, TuningState } from "@retake/model/tuning";
 import type {
   Engine,
   EngineName,
@@ -137,6 +137,11 @@ function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
     addDraw: async (draw, { signal } = {}) =>
       Number(await calls.call({ call: "tuner-draw", tuner, ...draw }, signal)),
     applyStep: async (step) => Number(await calls.call({ call: "tuner-step", tuner, step })),
+    takeSums: async () => (await calls.call({ call: "tuner-sums", tuner })) as readonly DrawSum[],
+    applyGradient: async (update) => {
+      await calls.call({ call: "tuner-gradient", tuner, update });
+    },
+    weightsHash: async () => String(await calls.call({ call: "tuner-hash", tuner })),
     abandonStep: async () => {
       await calls.call({ call: "tuner-abandon", tuner });
     },

@@ -2,7 +2,13 @@ import { parentPort, workerData } from "node:worker_threads";
 import { type Code, fromUnknown, type Reason } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import { createRunner } from "./create-runner.js";
-import type { HostTensor, HostTensors, TunerStart, TunerStep, WeightLocations } from "./engine.js";
+import type {
+  HostTensors,
+  TunerGradient,
+  TunerStart,
+  TunerStep,
+  WeightLocations,
+} from "./engine.js";
 import type { Runner, RunnerProgram, RunnerSettings } from "./runner.js";
 import { WorkerTuner } from "./tuner.js";
 
@@ -49,7 +55,19 @@ export type WorkerRequest =
     }
   | {
       readonly id: number;
-      readonly call: "tuner-abandon" | "tuner-state" | "tuner-finish" | "tuner-close";
+      readonly call: "tuner-gradient";
+      readonly tuner: number;
+      readonly update: TunerGradient;
+    }
+  | {
+      readonly id: number;
+      readonly call:
+        | "tuner-sums"
+        | "tuner-hash"
+        | "tuner-abandon"
+        | "tuner-state"
+        | "tuner-finish"
+        | "tuner-close";
       readonly tuner: number;
     }
   | { readonly id: number; readonly call: "close" };
@@ -114,6 +132,12 @@ async function answer(request: WorkerRequest): Promise<unknown> {
       return found(tuners, request.tuner).addDraw(request.drawIndex, request.inputs);
     case "tuner-step":
       return found(tuners, request.tuner).applyStep(request.step);
+    case "tuner-sums":
+      return found(tuners, request.tuner).takeSums();
+    case "tuner-hash":
+      return found(tuners, request.tuner).weightsHash();
+    case "tuner-gradient":
+      return found(tuners, request.tuner).applyGradient(request.update);
     case "tuner-abandon":
       return found(tuners, request.tuner).abandonStep();
     case "tuner-finish": {
@@ -134,13 +158,18 @@ async function answer(request: WorkerRequest): Promise<unknown> {
   }
 }
 
-/** The buffers behind an answer's arrays: tensors by name, or arrays by name. They change hands. */
+/** The buffers behind an answer's arrays, however deep they lie. They change hands. */
 function buffersOf(result: unknown): ArrayBuffer[] {
-  if (typeof result !== "object" || result === null) return [];
-  const values = Object.values(result) as readonly (Float32Array | HostTensor)[];
-  const arrays = values.map((value) => ("data" in value ? value.data : value));
-  const buffers = new Set(arrays.map(({ buffer }) => buffer));
-  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
+  const buffers = new Set<ArrayBuffer>();
+  const visit = (value: unknown): void => {
+    if (ArrayBuffer.isView(value)) {
+      if (value.buffer instanceof ArrayBuffer) buffers.add(value.buffer);
+    } else if (typeof value === "object" && value !== null) {
+      Object.values(value).forEach(visit);
+    }
+  };
+  visit(result);
+  return [...buffers];
 }
 
 async function answerTo(request: WorkerRequest): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ProgramSpec } from "@retake/model";
-import type { AdamWSettings, TuningState, VectorLayout } from "@retake/model/tuning";
+import type { AdamWSettings, DrawSum, TuningState, VectorLayout } from "@retake/model/tuning";
 
 export const engineNames = ["onnx-cpu", "onnx-webgpu", "onnx-cuda", "tfjs"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -62,14 +62,26 @@ export interface TunerStart {
   readonly state: TuningState;
 }
 
-/** One update, after all draws of its step were added. */
-export interface TunerStep {
-  readonly drawCount: number;
+/** How an update is done. */
+export interface TunerUpdate {
   /** Which update this is, from 0. */
   readonly step: number;
   readonly settings: AdamWSettings;
   /** Gradients are scaled down to this norm. */
   readonly gradientNormMax: number;
+}
+
+/** One update, after all draws of its step were added here. */
+export interface TunerStep extends TunerUpdate {
+  readonly drawCount: number;
+}
+
+/** One update by a gradient that was summed elsewhere. */
+export interface TunerGradient extends TunerUpdate {
+  /** The mean over the step's draws; copied. */
+  readonly gradient: Float32Array;
+  /** Its norm before clipping, by `gradientNorm`; finite. */
+  readonly norm: number;
 }
 
 /**
@@ -91,8 +103,17 @@ export interface Tuner {
    * @returns  the mean gradient's norm before clipping; not finite if the step was abandoned
    */
   applyStep(step: TunerStep): Promise<number>;
+  /**
+   * Hands over the sums of the step under way, to be reduced elsewhere: what `mergedDrawSums`
+   * leaves of the draws that were added. They are forgotten here.
+   */
+  takeSums(): Promise<readonly DrawSum[]>;
+  /** Clips a reduced gradient and applies AdamW, as `applyStep` does with its own. */
+  applyGradient(update: TunerGradient): Promise<void>;
   /** Forgets the draws of the step under way. */
   abandonStep(): Promise<void>;
+  /** SHA-256 of the vector's bytes as they stand, in hexadecimal. */
+  weightsHash(): Promise<string>;
   /** Copies of the vector and its moments as they stand. */
   state(): Promise<TuningState>;
   /** The vector and its moments themselves; the tuner is closed by it. */

@@ -1,4 +1,12 @@
-import { initialTuningState, paperAdamW, vectorLayout } from "@retake/model/tuning";
+import { createHash } from "node:crypto";
+import {
+  type DrawSum,
+  initialTuningState,
+  meanOfDraws,
+  paperAdamW,
+  vectorLayout,
+  vectorNorm,
+} from "@retake/model/tuning";
 import { describe, expect, it } from "vitest";
 import type { HostTensors } from "./engine.js";
 import type { RunnerProgram } from "./runner.js";
@@ -170,6 +178,56 @@ describe("WorkerTuner", () => {
     expect(tuner.state()).toEqual(before);
     await tuner.addDraw(0, drawn([0, 0, 2]));
     expect(tuner.applyStep(step)).toBe(2);
+  });
+
+  it("gives the same bits where the sums are reduced elsewhere", async () => {
+    const expected = await stateAfter([0, 1, 2, 3, 4]);
+    const tuner = createTuner();
+    const sums: DrawSum[] = [];
+    for (const part of [
+      [0, 1, 2],
+      [3, 4],
+    ]) {
+      for (const drawIndex of part) await tuner.addDraw(drawIndex, draws[drawIndex] ?? {});
+      sums.push(...tuner.takeSums());
+    }
+    expect(sums.map(({ firstDraw, drawCount }) => [firstDraw, drawCount])).toEqual([
+      [0, 2],
+      [2, 1],
+      [3, 1],
+      [4, 1],
+    ]);
+    expect(tuner.takeSums()).toEqual([]);
+    const gradient = meanOfDraws(sums, 5);
+    const before = tuner.weightsHash();
+    tuner.applyGradient({ ...step, gradient, norm: vectorNorm(gradient) });
+    expect(tuner.state()).toEqual(expected);
+    expect(tuner.weightsHash()).not.toBe(before);
+  });
+
+  it("names its weights by their bytes", () => {
+    const bytes = new Uint8Array(Float32Array.of(1, 2, 3).buffer);
+    expect(createTuner().weightsHash()).toBe(createHash("sha256").update(bytes).digest("hex"));
+  });
+
+  it("does not count a draw that ends after the sums were taken", async () => {
+    const inner = fakeProgram("into");
+    let goOn = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const tuner = createTuner({
+      ...inner,
+      run: async (inputs, into) => {
+        await held;
+        return inner.run(inputs, into);
+      },
+    });
+    const late = tuner.addDraw(0, drawn([9, 9, 9]));
+    expect(tuner.takeSums()).toEqual([]);
+    goOn();
+    await late;
+    expect(tuner.takeSums()).toEqual([]);
   });
 
   it("hands out copies of its state", async () => {

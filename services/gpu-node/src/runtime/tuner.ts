@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   applyAdamW,
   clipFactor,
@@ -10,7 +11,7 @@ import {
   vectorNorm,
 } from "@retake/model/tuning";
 import { collectGarbage } from "./collect-garbage.js";
-import type { HostTensor, HostTensors, TunerStart, TunerStep } from "./engine.js";
+import type { HostTensor, HostTensors, TunerGradient, TunerStart, TunerStep } from "./engine.js";
 import type { RunnerProgram } from "./runner.js";
 
 /** The worker's side of a `Tuner`: owns weights, moments and the gradients of the open step. */
@@ -54,18 +55,27 @@ export class WorkerTuner {
     return outputs.loss?.data[0] ?? Number.NaN;
   }
 
-  applyStep({ drawCount, step, settings, gradientNormMax }: TunerStep): number {
+  applyStep({ drawCount, ...update }: TunerStep): number {
     try {
       const gradient = meanOfDraws(this.#sums, drawCount);
       const norm = vectorNorm(gradient);
-      if (Number.isFinite(norm)) {
-        const factor = clipFactor(norm, { normMax: gradientNormMax });
-        applyAdamW(this.#state, { gradient, clipFactor: factor, step }, settings);
-      }
+      if (Number.isFinite(norm)) this.applyGradient({ ...update, gradient, norm });
       return norm;
     } finally {
       this.abandonStep();
     }
+  }
+
+  takeSums(): readonly DrawSum[] {
+    const sums = this.#sums;
+    this.#open += 1;
+    this.#sums = [];
+    return sums;
+  }
+
+  applyGradient({ gradient, norm, step, settings, gradientNormMax }: TunerGradient): void {
+    const factor = clipFactor(norm, { normMax: gradientNormMax });
+    applyAdamW(this.#state, { gradient, clipFactor: factor, step }, settings);
   }
 
   abandonStep(): void {
@@ -80,6 +90,12 @@ export class WorkerTuner {
     this.abandonStep();
     this.#free.length = 0;
     return this.#state;
+  }
+
+  weightsHash(): string {
+    const { buffer, byteOffset, byteLength } = this.#state.weights;
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    return createHash("sha256").update(bytes).digest("hex");
   }
 
   state(): TuningState {

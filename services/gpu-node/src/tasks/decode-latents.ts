@@ -6,15 +6,21 @@ import { float32Values, hostTensor, latentSizes, outputValues } from "./host-ten
 import type { Model } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
 
+export interface DecodeInput extends FramesAtOnce {
+  /** `[1, channels, frames, height, width]`, about unit variance. */
+  readonly latents: HostTensor;
+  /** Called with the frames of each pass, and the first one's number; waited for. */
+  readonly onFrames?: ((frames: ClipPixels, first: number) => Promise<void> | void) | undefined;
+}
+
 /**
  * Turns latents into frames, frame by frame.
  *
- * @param input.latents  `[1, channels, frames, height, width]`, about unit variance
  * @throws RetakeError  `stopped`, and what the engine throws
  */
 export async function decodeLatents(
   model: Model,
-  input: { readonly latents: HostTensor } & FramesAtOnce,
+  input: DecodeInput,
   control: TaskControl = {},
 ): Promise<ClipPixels> {
   const { files, programs } = model;
@@ -40,6 +46,7 @@ export async function decodeLatents(
     );
     const bytes = bytesOfPlanes(outputValues(outputs, "pixels"), size);
     pixels.set(bytes, first * size.height * size.width * 3);
+    await input.onFrames?.({ pixels: bytes, frames: count, ...size }, first);
     control.onProgress?.({ done: first + count, total: frames });
   }
   return { pixels, frames, ...size };

@@ -4,6 +4,7 @@ import { counted, type FakeProgram, fakeEngine, fakeModel, filled } from "../tes
 import { float32Values, hostTensor } from "./host-tensors.js";
 import { invert } from "./invert.js";
 import { sample } from "./sample.js";
+import type { TaskProgress } from "./task-control.js";
 
 const shape = [1, 4, 2, 1, 2];
 const prompt = filled([1, 4, 4], 0);
@@ -20,7 +21,7 @@ describe("invert", () => {
     const seen: Float32Array[] = [];
     const last = await invert(fakeModel(engine), {
       ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 },
-      onLatents: (latents) => seen.push(latents),
+      onLatents: (latents) => void seen.push(latents),
     });
     expect([engine.runs.length, seen.length]).toEqual([5, 5]);
     expect(last.data).toBe(seen.at(-1));
@@ -55,6 +56,61 @@ describe("invert", () => {
     const step = { latents: float32Values(hostTensor(shape, Float32Array.from(data))), prediction };
     const clean = impliedLatents(schedule, { ...step, timestep, samplingCount: 10 });
     expect(clean[1]).toBeCloseTo(clean[0] === undefined ? 0 : clean[0] + 1, 4);
+  });
+
+  it.each([0, 2, 5])("goes on after %i iterations to the same bits", async (done) => {
+    const engine = fakeEngine(constantNoise);
+    const input = {
+      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 },
+    };
+    const seen: Float32Array[] = [float32Values(input.latents)];
+    const whole = await invert(fakeModel(engine), {
+      ...input,
+      onLatents: (latents) => void seen.push(latents),
+    });
+    engine.runs.length = 0;
+    const told: TaskProgress[] = [];
+    const latents = hostTensor(shape, seen[done] ?? new Float32Array());
+    const rest = await invert(
+      fakeModel(engine),
+      { ...input, resume: { done, latents } },
+      { onProgress: (progress) => told.push(progress) },
+    );
+    expect(rest.data).toEqual(whole.data);
+    expect(engine.runs.length).toBe(5 - done);
+    expect([told[0], told.at(-1)]).toEqual([
+      { done, total: 5 },
+      { done: 5, total: 5 },
+    ]);
+  });
+
+  it("refuses to go on from other latents, or beyond the end", async () => {
+    const model = fakeModel(fakeEngine(constantNoise));
+    const input = {
+      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 },
+    };
+    for (const resume of [
+      { done: 6, latents: counted(shape) },
+      { done: -1, latents: counted(shape) },
+      { done: 0.5, latents: counted(shape) },
+      { done: 1, latents: counted([1, 4, 1, 1, 2]) },
+    ]) {
+      const work = invert(model, { ...input, resume });
+      await expect(work).rejects.toMatchObject({ reason: "bad-option" });
+    }
+  });
+
+  it("waits for whoever takes the latents, before the next iteration", async () => {
+    const engine = fakeEngine(constantNoise);
+    const runsSeen: number[] = [];
+    await invert(fakeModel(engine), {
+      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 3 },
+      onLatents: async () => {
+        await Promise.resolve();
+        runsSeen.push(engine.runs.length);
+      },
+    });
+    expect(runsSeen).toEqual([1, 2, 3]);
   });
 
   it("refuses counts and strengths out of range", async () => {

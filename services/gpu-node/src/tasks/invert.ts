@@ -1,6 +1,7 @@
 import { firstSamplingIndex, invertedLatents, samplingTimesteps } from "@retake/model/diffusion";
 import type { HostTensor, HostTensors } from "../runtime/engine.js";
 import { float32Values, hostTensor } from "./host-tensors.js";
+import { type LatentsDone, type LatentsListener, resumed } from "./latents-done.js";
 import type { Model } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
 import { predict } from "./unet-pass.js";
@@ -14,8 +15,10 @@ export interface InvertInput {
   readonly samplingCount: number;
   /** How far up to go: 1 to the noisiest timestep, 0.5 half way. Default 1. */
   readonly strength?: number | undefined;
-  /** Called with the latents after each iteration; they stay the task's. */
-  readonly onLatents?: ((latents: Float32Array) => void) | undefined;
+  /** What was done of the same inversion before; the result has the same bits. */
+  readonly resume?: LatentsDone | undefined;
+  /** Called with the latents after each iteration, and waited for; they stay the task's. */
+  readonly onLatents?: LatentsListener | undefined;
 }
 
 /**
@@ -36,16 +39,18 @@ export async function invert(
   const first = firstSamplingIndex(samplingCount, { strength });
   const upwards = samplingTimesteps(schedule, samplingCount).slice(first).toReversed();
   await model.programs.keepOnly("unet");
-  let latents = input.latents;
-  control.onProgress?.({ done: 0, total: upwards.length });
-  for (const [index, timestep] of upwards.entries()) {
+  const { latents: begin, done } = resumed(input, { total: upwards.length });
+  let latents = begin;
+  control.onProgress?.({ done, total: upwards.length });
+  for (const [index, timestep] of [...upwards.entries()].slice(done)) {
     throwIfStopped(control, "inverting the clip");
     const pass = { latents, timestep, prompts: [emptyPrompt], tensors };
     const [prediction = new Float32Array()] = await predict(model, pass, control);
     const step = { latents: float32Values(latents), prediction, timestep, samplingCount };
     latents = hostTensor(latents.shape, invertedLatents(schedule, step));
-    input.onLatents?.(float32Values(latents));
-    control.onProgress?.({ done: index + 1, total: upwards.length });
+    const progress = { done: index + 1, total: upwards.length };
+    await input.onLatents?.(float32Values(latents), progress);
+    control.onProgress?.(progress);
   }
   return latents;
 }

@@ -7,6 +7,7 @@ import {
 } from "@retake/model/diffusion";
 import type { HostTensor, HostTensors } from "../runtime/engine.js";
 import { float32Values, hostTensor, isFinite32 } from "./host-tensors.js";
+import { type LatentsDone, type LatentsListener, resumed } from "./latents-done.js";
 import type { Model } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
 import { predict } from "./unet-pass.js";
@@ -26,8 +27,10 @@ export interface SampleInput {
   readonly strength?: number | undefined;
   /** Both branches in one pass: faster on some engines, and other bits. Default false. */
   readonly joinBranches?: boolean | undefined;
-  /** Called with the latents after each iteration; they stay the task's. */
-  readonly onLatents?: ((latents: Float32Array) => void) | undefined;
+  /** What was done of the same sampling before; the result has the same bits. */
+  readonly resume?: LatentsDone | undefined;
+  /** Called with the latents after each iteration, and waited for; they stay the task's. */
+  readonly onLatents?: LatentsListener | undefined;
 }
 
 /**
@@ -61,15 +64,17 @@ export async function sample(
   const first = firstSamplingIndex(samplingCount, { strength });
   const downwards = samplingTimesteps(schedule, samplingCount).slice(first);
   await model.programs.keepOnly("unet");
-  let latents = input.latents;
-  control.onProgress?.({ done: 0, total: downwards.length });
-  for (const [index, timestep] of downwards.entries()) {
+  const { latents: begin, done } = resumed(input, { total: downwards.length });
+  let latents = begin;
+  control.onProgress?.({ done, total: downwards.length });
+  for (const [index, timestep] of [...downwards.entries()].slice(done)) {
     throwIfStopped(control, "sampling");
     const prediction = await guided(model, { ...input, latents, timestep }, control);
     const step = { latents: float32Values(latents), prediction, timestep, samplingCount };
     latents = hostTensor(latents.shape, denoisedLatents(schedule, step));
-    input.onLatents?.(float32Values(latents));
-    control.onProgress?.({ done: index + 1, total: downwards.length });
+    const progress = { done: index + 1, total: downwards.length };
+    await input.onLatents?.(float32Values(latents), progress);
+    control.onProgress?.(progress);
   }
   assertFinite(latents, input);
   return latents;

@@ -4,16 +4,15 @@ import {
   packedVector,
   paperAdamW,
   type TuningMode,
-  tensorsOfVector,
   type VectorLayout,
 } from "@retake/model/tuning";
 import type { HostTensor, HostTensors, Tuner } from "../runtime/engine.js";
 import { type DrawContext, drawInputs, drawSpec } from "./draw-inputs.js";
 import type { ClipMoments } from "./encode-clip.js";
-import { hostTensor, outputValues } from "./host-tensors.js";
+import { outputValues } from "./host-tensors.js";
 import type { Model } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
-import { tuningLayout } from "./tuned-tensors.js";
+import { namedTensors, tuningLayout, untuned } from "./tuned-tensors.js";
 import {
   readSnapshot,
   type SnapshotPlace,
@@ -57,7 +56,7 @@ export interface TuneResult {
 }
 
 /** Gradients are scaled down to this norm: the authors' `max_grad_norm`. */
-const gradientNormMax = 1;
+export const gradientNormMax = 1;
 /** So many steps without a finite gradient in a row end the tuning. */
 const abandonedInRowMax = 3;
 
@@ -163,23 +162,6 @@ async function step(
     settings: { ...paperAdamW, learningRate },
   });
   return { loss, norm };
-}
-
-/** The inputs that the tuning does not change. */
-function untuned(layout: VectorLayout, tensors: HostTensors): HostTensors {
-  const tuned = new Set(layout.entries.map(({ name }) => name));
-  return Object.fromEntries(Object.entries(tensors).filter(([name]) => !tuned.has(name)));
-}
-
-/** The tensors of a flat vector, as views. */
-function namedTensors(layout: VectorLayout, vector: Float32Array): HostTensors {
-  const views = tensorsOfVector(layout, vector);
-  return Object.fromEntries(
-    layout.entries.map(({ name, shape }) => [
-      name,
-      hostTensor(shape, views.get(name) ?? new Float32Array()),
-    ]),
-  );
 }
 
 /** Where to begin: at a snapshot, or with the start tensors. */

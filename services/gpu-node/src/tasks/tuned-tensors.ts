@@ -5,6 +5,7 @@ import {
   type TemporalStart,
   type TuningMode,
   temporalInitialisation,
+  tensorsOfVector,
   trainableTensors,
   type VectorLayout,
   vectorLayout,
@@ -60,4 +61,21 @@ export function tuningLayout(
 /** Bytes of what a mode tunes: of a delta, but for its header. */
 export function tunedBytes(files: Pick<ModelFiles, "unetConfig">, mode: TuningMode): number {
   return tuningLayout(files, mode).length * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** The inputs that the tuning does not change. */
+export function untuned(layout: VectorLayout, tensors: HostTensors): HostTensors {
+  const tuned = new Set(layout.entries.map(({ name }) => name));
+  return Object.fromEntries(Object.entries(tensors).filter(([name]) => !tuned.has(name)));
+}
+
+/** The tensors of a flat vector, as views. */
+export function namedTensors(layout: VectorLayout, vector: Float32Array): HostTensors {
+  const views = tensorsOfVector(layout, vector);
+  return Object.fromEntries(
+    layout.entries.map(({ name, shape }) => [
+      name,
+      hostTensor(shape, views.get(name) ?? new Float32Array()),
+    ]),
+  );
 }

@@ -45,6 +45,9 @@ export function fakeEngine(program: FakeProgram, numericsId = "fake"): FakeEngin
         return {
           addDraw: ({ drawIndex, inputs }) => tuner.addDraw(drawIndex, inputs),
           applyStep: async (step) => tuner.applyStep(step),
+          takeSums: async () => tuner.takeSums(),
+          applyGradient: async (update) => tuner.applyGradient(update),
+          weightsHash: async () => tuner.weightsHash(),
           abandonStep: async () => tuner.abandonStep(),
           state: async () => tuner.state(),
           finish: async () => tuner.finish(),

@@ -1,0 +1,53 @@
+import { credentials } from "@grpc/grpc-js";
+import { callUnary, clientOptions, readStream } from "@retake/wire";
+import { ArtifactServiceClient, type Chunk } from "@retake/wire/artifact";
+import {
+  type HeartbeatRequest,
+  type HeartbeatResponse,
+  type JoinResponse,
+  MembershipServiceClient,
+  type NodeInfo,
+} from "@retake/wire/membership";
+
+/** How long the coordinator may take to see that a node holds no task. */
+const drainTimeoutMs = 60_000;
+
+/** What a node asks of its coordinator. */
+export interface CoordinatorLink {
+  join(node: NodeInfo): Promise<JoinResponse>;
+  heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse>;
+  drain(nodeId: string): Promise<void>;
+  pull(artifactId: string, signal: AbortSignal): AsyncIterable<Chunk | undefined>;
+  close(): void;
+}
+
+/** Connects to a coordinator; nothing is sent before something is asked. */
+export function connectCoordinator(address: string): CoordinatorLink {
+  const membership = new MembershipServiceClient(
+    address,
+    credentials.createInsecure(),
+    clientOptions,
+  );
+  const artifacts = new ArtifactServiceClient(address, credentials.createInsecure(), clientOptions);
+  const to = `coordinator ${address}`;
+  return {
+    join: (node) =>
+      callUnary(membership.join.bind(membership), { node }, { subject: `joining ${to}` }),
+    heartbeat: (request) =>
+      callUnary(membership.heartbeat.bind(membership), request, { subject: `heartbeat to ${to}` }),
+    drain: async (nodeId) => {
+      const settings = { subject: `leaving ${to}`, timeoutMs: drainTimeoutMs };
+      await callUnary(membership.drain.bind(membership), { nodeId }, settings);
+    },
+    pull: async function* (artifactId, signal) {
+      const request = { artifactId, offsetBytes: 0 };
+      const settings = { subject: `artifact ${artifactId.slice(0, 12)} of ${to}`, signal };
+      const answers = readStream(artifacts.pull.bind(artifacts), request, settings);
+      for await (const { chunk } of answers) yield chunk;
+    },
+    close: () => {
+      membership.close();
+      artifacts.close();
+    },
+  };
+}

@@ -1,0 +1,213 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { RetakeError } from "@retake/errors";
+import { protocolVersion, serverOptions } from "@retake/wire";
+import { decodeAddress, decodeArtifactId, decodeNodeId } from "@retake/wire/decoders";
+import type { NodeInfo } from "@retake/wire/membership";
+import { NodeServiceService } from "@retake/wire/node";
+import { PeerServiceService } from "@retake/wire/peer";
+import { HealthImplementation } from "grpc-health-check";
+import type { Logger } from "pino";
+import { createEngine } from "../runtime/create-engine.js";
+import type { Engine, EngineName } from "../runtime/engine.js";
+import { openModelFiles } from "../tasks/model-files.js";
+import { type Model, openModel } from "../tasks/open-model.js";
+import { ArtifactCache } from "./artifact-cache.js";
+import { type CoordinatorLink, connectCoordinator } from "./coordinator-link.js";
+import { MembershipLoop } from "./membership-loop.js";
+import { ModelShelf } from "./model-shelf.js";
+import { NatsLink } from "./nats-link.js";
+import type { NodeContext } from "./node-context.js";
+import { measuredRates, type NodeMeter } from "./node-meter.js";
+import { nodeService, peerService } from "./node-services.js";
+import { TaskBoard } from "./task-board.js";
+
+export interface GpuNodeOptions {
+  /** host:port of the coordinator. */
+  readonly coordinator: string;
+  readonly nodeId: string;
+  /** Checkpoints to serve: folders, or names on the hub. */
+  readonly models: readonly string[];
+  readonly engine?: EngineName | undefined;
+  /** Threads of a pass. Default one a core. */
+  readonly threads?: number | undefined;
+  /** host:port to listen at; port 0 takes a free one. Default 127.0.0.1:0. */
+  readonly listen?: string | undefined;
+  /** How others reach this node, where that is not the address it listens at. */
+  readonly advertise?: string | undefined;
+  /** For artifacts, compiled programs and converted weights. */
+  readonly cacheDir: string;
+  /** What artifacts may take of it. Default 16 GiB. */
+  readonly cacheBytesMax?: number | undefined;
+  readonly logger: Logger;
+}
+
+/** A node that runs. */
+export interface GpuNode {
+  readonly nodeId: string;
+  /** host:port. */
+  readonly address: string;
+  readonly numericsId: string;
+  /** Settles when the coordinator has taken the node in; rejects if it never will. */
+  readonly joined: Promise<void>;
+  /** Takes no more tasks, hands over what it has at the next boundary, leaves, and closes. */
+  drain(): Promise<void>;
+  /** Ends at once: every task fails. */
+  close(): Promise<void>;
+  /** Settles when the node has closed, also when its coordinator asked it to drain. */
+  readonly closed: Promise<void>;
+}
+
+const artifactBytesMax = 16 * 2 ** 30;
+
+/**
+ * Starts a node: opens its engine and models, listens, and joins.
+ *
+ * @throws RetakeError  what opening a model or an engine throws; `bad-message` for a name or
+ *                      address that is none
+ */
+export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
+  const { nodeId, coordinator, cacheDir, logger } = options;
+  decodeNodeId(nodeId);
+  decodeAddress(coordinator, { subject: "coordinator's address" });
+  const threads = options.threads ?? availableParallelism();
+  const engineName = options.engine ?? "onnx-cpu";
+  const opened = await openModels(options, { engineName, threads });
+  const link = connectCoordinator(coordinator);
+  const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
+  const meter = await measuredRates(opened.models, performance.now.bind(performance));
+  const nats = new NatsLink(nodeId);
+  const context: NodeContext = {
+    ...{ nodeId, board, models: new ModelShelf(opened.models) },
+    artifacts: await openArtifacts(options, { link, meter }),
+    ...{ workFolder: join(cacheDir, "work"), tunings: new Map() },
+    nats: () => nats.connection(),
+    onError: (error) => logError(logger, error),
+  };
+  const { server, port, health } = await listen(options, context);
+  const host = (options.listen ?? "127.0.0.1:0").replace(/:\d+$/, "");
+  const address = options.advertise ?? `${host}:${port}`;
+  const info: NodeInfo = {
+    ...{ nodeId, incarnation: randomUUID(), protocolVersion, address, pid: process.pid },
+    ...{ version: ownVersion(), engine: engineName, numericsId: opened.engine.numericsId },
+    ...{ threads, memoryBytes: totalmem(), models: [...context.models.infos] },
+  };
+  return runningNode({ options, info, context, link, meter, nats, server, health, ...opened });
+}
+
+interface RunningParts {
+  readonly options: GpuNodeOptions;
+  readonly info: NodeInfo;
+  readonly context: NodeContext;
+  readonly link: CoordinatorLink;
+  readonly meter: NodeMeter;
+  readonly nats: NatsLink;
+  readonly server: Server;
+  readonly health: HealthImplementation;
+  readonly engine: Engine;
+}
+
+/** Joins, and gives the handle by which the node is ended. */
+function runningNode(parts: RunningParts): GpuNode {
+  const { info, context, link, meter, nats, server, health, engine } = parts;
+  const { nodeId, address, numericsId } = info;
+  const { logger } = parts.options;
+  let onClosed = (): void => {};
+  const closed = new Promise<void>((resolve) => {
+    onClosed = resolve;
+  });
+  const membership = new MembershipLoop({
+    ...{ link, board: context.board, info, rates: () => meter.rates },
+    onRoundTrip: (durationMs) => meter.onRoundTrip(durationMs),
+    onJoined: ({ natsServers }) => nats.use(natsServers),
+    onDrainAsked: () => void drain().catch((thrown: unknown) => logError(logger, thrown)),
+    onReason: (reason) => logger.info({ nodeId, reason }, "membership"),
+    nowMs: () => performance.now(),
+  });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      membership.close();
+      health.setStatus("", "NOT_SERVING");
+      context.board.voidAll();
+      await context.board.drain();
+      server.forceShutdown();
+      link.close();
+      await nats.close();
+      await engine.close();
+      onClosed();
+    })();
+    return closing;
+  };
+  let draining: Promise<void> | undefined;
+  const drain = (): Promise<void> => {
+    draining ??= (async () => {
+      logger.info({ nodeId }, "draining");
+      health.setStatus("", "NOT_SERVING");
+      await context.board.drain();
+      // Without a coordinator there is nobody to tell: the lease runs out.
+      await link.drain(nodeId).catch((thrown: unknown) => logError(logger, thrown));
+      await close();
+    })();
+    return draining;
+  };
+  return { nodeId, address, numericsId, joined: membership.joined, drain, close, closed };
+}
+
+async function openModels(
+  { models, cacheDir }: GpuNodeOptions,
+  { engineName, threads }: { readonly engineName: EngineName; readonly threads: number },
+): Promise<{ readonly engine: Engine; readonly models: readonly Model[] }> {
+  const files = [];
+  for (const source of models) files.push(await openModelFiles({ source, cacheDir }));
+  const programs = join(cacheDir, "programs");
+  const engine = await createEngine(engineName, { threads, cacheDir: programs });
+  return { engine, models: files.map((model) => openModel(model, engine)) };
+}
+
+async function openArtifacts(
+  { cacheDir, cacheBytesMax }: GpuNodeOptions,
+  { link, meter }: { readonly link: CoordinatorLink; readonly meter: NodeMeter },
+): Promise<ArtifactCache> {
+  return ArtifactCache.open({
+    folder: join(cacheDir, "artifacts"),
+    bytesMax: cacheBytesMax ?? artifactBytesMax,
+    pull: (id, signal) =>
+      meter.measured(link.pull(decodeArtifactId(id, { subject: "artifact" }), signal)),
+  });
+}
+
+async function listen(
+  options: GpuNodeOptions,
+  context: NodeContext,
+): Promise<{ server: Server; port: number; health: HealthImplementation }> {
+  const address = options.listen ?? "127.0.0.1:0";
+  const server = new Server(serverOptions);
+  server.addService(NodeServiceService, nodeService(context));
+  server.addService(PeerServiceService, peerService(context));
+  const health = new HealthImplementation({ "": "SERVING" });
+  health.addToServer(server);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  return { server, port, health };
+}
+
+function logError(logger: Logger, thrown: unknown): void {
+  const error = thrown as RetakeError;
+  const { code, reason, message } = error;
+  if (reason === "bug") logger.error({ code, reason, err: error }, message);
+  else logger.info({ code, reason }, message);
+}
+
+function ownVersion(): string {
+  const path = new URL("../../package.json", import.meta.url);
+  const { version = "0" }: { version?: string } = JSON.parse(readFileSync(path, "utf8"));
+  return version;
+}

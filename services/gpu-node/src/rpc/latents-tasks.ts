@@ -1,0 +1,109 @@
+import { Code, RetakeError } from "@retake/errors";
+import type { StreamContext } from "@retake/wire";
+import { decodeSamplingSettings, decodeTaskHeader } from "@retake/wire/decoders";
+import type {
+  InvertRequest,
+  InvertResponse,
+  LatentsChunk,
+  SampleRequest,
+  SampleResponse,
+} from "@retake/wire/node";
+import { meanLatents } from "../tasks/encode-clip.js";
+import { hostTensor } from "../tasks/host-tensors.js";
+import { invert } from "../tasks/invert.js";
+import type { LatentsListener } from "../tasks/latents-done.js";
+import { sample } from "../tasks/sample.js";
+import { reporting } from "./frame-tasks.js";
+import type { NodeContext } from "./node-context.js";
+import { sendTensors } from "./send-file.js";
+import type { TaskContext } from "./task-board.js";
+import { readLatents, readLatentsDone, readMoments, readNetwork } from "./task-inputs.js";
+
+type Stream = StreamContext<InvertResponse> | StreamContext<SampleResponse>;
+
+/** Inverts a clip's latents; those of every iteration are sent, to go on from. */
+export async function invertTask(
+  context: NodeContext,
+  request: InvertRequest,
+  stream: StreamContext<InvertResponse>,
+): Promise<void> {
+  const task = decodeTaskHeader(request.task);
+  const settings = decodeSamplingSettings(request.settings);
+  await context.board.run(task, stream.signal, async (running) => {
+    const source = { artifacts: context.artifacts, signal: running.signal };
+    const model = await context.models.use(task.modelHash);
+    const control = controlOf(stream, running);
+    const moments = await readMoments(source, request.momentsId);
+    const [emptyPrompt] = await context.models.embeddings(model, [""], control);
+    if (emptyPrompt === undefined) throw new Error("expected the empty prompt's embedding");
+    const latents = meanLatents(model, moments);
+    await invert(
+      model,
+      {
+        ...{ latents, emptyPrompt, samplingCount: settings.ddim, strength: settings.strength },
+        tensors: await readNetwork(source, model, { deltaId: request.deltaId, settings }),
+        resume: await readLatentsDone(source, request.resume),
+        onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
+      },
+      control,
+    );
+  });
+}
+
+/** Samples one prompt; the latents of every iteration are sent, to go on from. */
+export async function sampleTask(
+  context: NodeContext,
+  request: SampleRequest,
+  stream: StreamContext<SampleResponse>,
+): Promise<void> {
+  const task = decodeTaskHeader(request.task);
+  const settings = decodeSamplingSettings(request.settings);
+  if (request.branchPeerAddress !== "") throw branchesNotSupported();
+  await context.board.run(task, stream.signal, async (running) => {
+    const source = { artifacts: context.artifacts, signal: running.signal };
+    const model = await context.models.use(task.modelHash);
+    const control = controlOf(stream, running);
+    const latents = await readLatents(source, request.latentsId);
+    const sentences = [request.prompt, request.negativePrompt];
+    const [prompt, without] = await context.models.embeddings(model, sentences, control);
+    if (prompt === undefined || without === undefined) throw new Error("expected two embeddings");
+    await sample(
+      model,
+      {
+        ...{ latents, prompt, without, samplingCount: settings.ddim, strength: settings.strength },
+        ...{ guidanceScale: settings.guidance, joinBranches: settings.batch > 1 },
+        tensors: await readNetwork(source, model, { deltaId: request.deltaId, settings }),
+        resume: await readLatentsDone(source, request.resume),
+        onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
+      },
+      control,
+    );
+  });
+}
+
+function controlOf(stream: Stream, { signal }: TaskContext): ReturnType<typeof reporting> {
+  return reporting((value) => stream.send({ event: { $case: "report", value } }), signal);
+}
+
+/** Sends the latents of each iteration; a node that drains ends the task after one. */
+function latentsSender(sending: {
+  readonly context: NodeContext;
+  readonly stream: Stream;
+  readonly running: TaskContext;
+  readonly shape: readonly number[];
+}): LatentsListener {
+  const { context, stream, running, shape } = sending;
+  return async (data, { done, total }) => {
+    const tensors = { latents: hostTensor(shape, data) };
+    await sendTensors(context.workFolder, tensors, (chunk) => {
+      const value: LatentsChunk = { done, total, chunk };
+      return stream.send({ event: { $case: "latents", value } });
+    });
+    if (done < total) running.assertGoesOn();
+  };
+}
+
+function branchesNotSupported(): RetakeError {
+  const message = "sampling: expected no peer for a branch, got one; this node does both itself";
+  return new RetakeError(Code.Unimplemented, "not-supported", message);
+}

@@ -1,0 +1,50 @@
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { Code, RetakeError } from "@retake/errors";
+
+const connectTimeoutMs = 5_000;
+const reconnectDelayMs = 500;
+
+/** The node's connection to its cluster's NATS, made when a tuning first needs it. */
+export class NatsLink {
+  readonly #name: string;
+  #servers: readonly string[] = [];
+  #connection: Promise<NatsConnection> | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Where the coordinator says that NATS is. An open connection finds new servers by itself. */
+  use(servers: readonly string[]): void {
+    this.#servers = servers;
+  }
+
+  /**
+   * @returns  undefined in a cluster without NATS
+   * @throws RetakeError  `unreachable`
+   */
+  async connection(): Promise<NatsConnection | undefined> {
+    if (this.#servers.length === 0) return undefined;
+    this.#connection ??= this.#connect();
+    return this.#connection;
+  }
+
+  async close(): Promise<void> {
+    await (await this.#connection)?.close();
+  }
+
+  async #connect(): Promise<NatsConnection> {
+    try {
+      return await connect({
+        ...{ servers: [...this.#servers], name: this.#name, timeout: connectTimeoutMs },
+        // The default gives up for good after 20 seconds.
+        ...{ maxReconnectAttempts: -1, reconnectTimeWait: reconnectDelayMs },
+      });
+    } catch (thrown) {
+      this.#connection = undefined;
+      const text = thrown instanceof Error ? thrown.message : String(thrown);
+      const message = `NATS at ${this.#servers.join(", ")}: expected a connection, got ${text}`;
+      throw new RetakeError(Code.Unavailable, "unreachable", message, { cause: thrown });
+    }
+  }
+}

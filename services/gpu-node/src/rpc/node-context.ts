@@ -1,0 +1,27 @@
+import type { RetakeError } from "@retake/errors";
+import type { ShardConnection } from "../exchange/index.js";
+import type { ArtifactCache } from "./artifact-cache.js";
+import type { ModelShelf } from "./model-shelf.js";
+import type { SendChunk } from "./send-file.js";
+import type { TaskBoard } from "./task-board.js";
+
+/** Who has the state of a tuning. */
+export interface StateHolder {
+  /** @throws RetakeError  `quorum-changed` where the state is that of another step */
+  sendSnapshot(committedSteps: number, send: SendChunk): Promise<void>;
+}
+
+/** What every handler of a node works with. */
+export interface NodeContext {
+  readonly nodeId: string;
+  readonly models: ModelShelf;
+  readonly board: TaskBoard;
+  readonly artifacts: ArtifactCache;
+  /** For files that live as long as a task. */
+  readonly workFolder: string;
+  /** The tunings that have a state, by edit. */
+  readonly tunings: Map<string, StateHolder>;
+  /** The cluster's NATS; undefined if it has none. */
+  readonly nats: () => Promise<ShardConnection | undefined>;
+  readonly onError: (error: RetakeError) => void;
+}
