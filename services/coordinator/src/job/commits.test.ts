@@ -227,6 +227,14 @@ describe("onStepFailed", () => {
     expect(failed(tuning(["a", "b", "c"]), "b", "a")).toEqual(["a", "c"]);
     expect(failed(tuning(["a", "b", "c"]), "c", "stranger")).toEqual(["a", "b"]);
   });
+
+  it("comes too late when all have answered", () => {
+    const cluster = tuning(["a", "b"]);
+    cluster.reduced("a", 0);
+    cluster.reduced("b", 0);
+    expect(failed(cluster, "a", "b")).toBeUndefined();
+    expect(cluster.last.refusal?.reason).toBe("step-stale");
+  });
 });
 
 describe("onSnapshotStored", () => {

@@ -96,7 +96,7 @@ export function onReduced(turn: Turn, event: EventOf<"step-reduced">): void {
   if (sitting === null) return;
   const { editId, nodeId, step, reduced } = event;
   const { tune, member } = sitting;
-  if (step !== tune.atStep || member.reduced !== null || tune.pending !== null) {
+  if (step !== tune.atStep || member.reduced !== null) {
     stale(turn, "step-stale", `step: expected ${tune.atStep} once, got ${step} of ${nodeId}`);
     return;
   }

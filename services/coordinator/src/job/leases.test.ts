@@ -156,6 +156,20 @@ describe("endStalls", () => {
   });
 });
 
+describe("endStalls of a step", () => {
+  it("blames no member while the store is asked for the commit", () => {
+    const cluster = new ACluster({ stepStallMs: 4_000 });
+    cluster.join("a");
+    cluster.untilTune();
+    cluster.ready("a", 0);
+    cluster.reduced("a", 0);
+    cluster.pass(9_000);
+    expect(cluster.record().retries.infrastructure).toBe(0);
+    cluster.written(0);
+    expect(cluster.did("send-commit").map(({ nodeId }) => nodeId)).toEqual(["a"]);
+  });
+});
+
 describe("onDrain", () => {
   it("gives a draining node no more work, and knows no strangers", () => {
     const cluster = encoding();
