@@ -1,8 +1,8 @@
 import { readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeAtomically } from "@retake/coordinator";
+import { fileDigest, jsonDigest } from "@retake/coordinator/result";
 import { fromUnknown } from "@retake/errors";
-import { fileDigest, jsonDigest } from "./file-digest.js";
 import { makeFolders } from "./make-folders.js";
 
 /** Grows with every change that no key names: then all older artifacts are forgotten. */

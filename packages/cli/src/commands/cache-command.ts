@@ -1,8 +1,8 @@
+import { badUsage } from "@retake/coordinator/settings";
 import type { Command } from "commander";
 import type { CacheEntry } from "../cache/cache-entries.js";
 import { cacheFolder } from "../cache/cache-folder.js";
 import type { Environment } from "../environment.js";
-import { badUsage } from "../settings/decode-setting.js";
 import { aligned } from "../text/aligned.js";
 import { ageOfText, bytesOfText, byteText } from "../text/byte-text.js";
 import { durationText } from "../text/duration-text.js";

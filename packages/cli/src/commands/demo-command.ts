@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runSpecs } from "@retake/coordinator/settings";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import type { Command } from "commander";
 import type { Environment } from "../environment.js";
-import { runSpecs } from "../settings/setting-specs.js";
 import { jobOfOptions } from "./job-of-options.js";
 import { addOutputOptions, addSettings, type RawOptions } from "./option-groups.js";
 

@@ -1,8 +1,13 @@
+import {
+  badUsage,
+  clipSpecs,
+  runSpecs,
+  samplingSpecs,
+  tuningSpecs,
+} from "@retake/coordinator/settings";
 import { type Command, Option } from "commander";
 import type { Environment } from "../environment.js";
 import type { Job } from "../pipeline/job.js";
-import { badUsage } from "../settings/decode-setting.js";
-import { clipSpecs, runSpecs, samplingSpecs, tuningSpecs } from "../settings/setting-specs.js";
 import { jobOfOptions } from "./job-of-options.js";
 import {
   addModelOptions,

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
+import { badUsage } from "@retake/coordinator/settings";
 import type { Job } from "../pipeline/job.js";
-import { readManifest } from "../pipeline/manifest.js";
-import { badUsage } from "../settings/decode-setting.js";
+import { readManifest } from "../pipeline/read-manifest.js";
 import { defaultOut } from "./job-of-options.js";
 import { givenSettings, type RawOptions, snapshotEverySpec, textOption } from "./option-groups.js";
 

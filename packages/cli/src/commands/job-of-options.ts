@@ -1,7 +1,6 @@
 import { basename, extname, join } from "node:path";
+import { badUsage, checkPrompts } from "@retake/coordinator/settings";
 import type { Job } from "../pipeline/job.js";
-import { checkPrompts } from "../settings/check-prompts.js";
-import { badUsage } from "../settings/decode-setting.js";
 import { givenSettings, type RawOptions, snapshotEverySpec, textOption } from "./option-groups.js";
 
 /**

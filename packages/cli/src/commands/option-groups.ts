@@ -1,11 +1,13 @@
-import { type Command, Option } from "commander";
-import { badUsage, type SettingSpec, wholeNumber } from "../settings/decode-setting.js";
 import {
+  badUsage,
   isSettingName,
   type PartialSettings,
   type SettingName,
+  type SettingSpec,
   settingNames,
-} from "../settings/setting-specs.js";
+  wholeNumber,
+} from "@retake/coordinator/settings";
+import { type Command, Option } from "commander";
 
 /** What commander read: unknown until a decoder has seen it. */
 export type RawOptions = Readonly<Record<string, unknown>>;

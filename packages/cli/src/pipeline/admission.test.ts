@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { chosenSettings } from "@retake/coordinator/settings";
 import { type ModelFiles, openModelFiles } from "@retake/gpu-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chosenSettings } from "../settings/chosen-settings.js";
 import { admitted } from "./admission.js";
 import { leastBytes, type PlannedWork, planOf } from "./plan.js";
 

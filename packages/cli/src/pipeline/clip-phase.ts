@@ -9,11 +9,11 @@ import {
   type Size,
   writeAtomically,
 } from "@retake/coordinator";
+import { fileDigest } from "@retake/coordinator/result";
+import type { ChosenSettings } from "@retake/coordinator/settings";
+import { clipSizeOf, clipStartOf } from "@retake/coordinator/settings";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { artifact } from "../cache/artifact-store.js";
-import { fileDigest } from "../cache/file-digest.js";
-import type { ChosenSettings } from "../settings/chosen-settings.js";
-import { clipSizeOf, clipStartOf } from "../settings/clip-places.js";
 import type { Session } from "./session.js";
 
 /** The clip of a run, and where it came from. */

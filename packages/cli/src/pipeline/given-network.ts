@@ -1,7 +1,6 @@
+import { fileDigest } from "@retake/coordinator/result";
+import { badOption, tuningSpecs } from "@retake/coordinator/settings";
 import { type HostTensors, openDelta, startTensors } from "@retake/gpu-node";
-import { fileDigest } from "../cache/file-digest.js";
-import { badOption } from "../settings/decode-setting.js";
-import { tuningSpecs } from "../settings/setting-specs.js";
 import type { Session } from "./session.js";
 
 /** A network that is not tuned now. */

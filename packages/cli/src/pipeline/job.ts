@@ -1,4 +1,4 @@
-import type { PartialSettings } from "../settings/setting-specs.js";
+import type { PartialSettings } from "@retake/coordinator/settings";
 
 /** What a command line asks for, checked but not begun. */
 export interface Job {

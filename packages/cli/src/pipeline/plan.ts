@@ -1,6 +1,6 @@
 import type { Size } from "@retake/coordinator";
+import type { ChosenSettings } from "@retake/coordinator/settings";
 import { type ModelFiles, type PassCosts, type PassName, predictCost } from "@retake/gpu-node";
-import type { ChosenSettings } from "../settings/chosen-settings.js";
 import type { Job } from "./job.js";
 
 /** One kind of pass, and how often an edit makes it. */

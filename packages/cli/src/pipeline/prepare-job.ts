@@ -1,13 +1,13 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Size } from "@retake/coordinator";
+import { type ChosenSettings, cardSettings, chosenSettings } from "@retake/coordinator/settings";
 import { checkSampling, type ModelFiles, openModelFiles, tunedBytes } from "@retake/gpu-node";
 import { cacheFolder, makeCacheFolder } from "../cache/cache-folder.js";
 import type { Environment } from "../environment.js";
 import { assertRoom } from "../errors/assert-room.js";
 import { assertReadable } from "../errors/missing-file.js";
 import type { Reporter } from "../progress/reporter.js";
-import { type ChosenSettings, cardSettings, chosenSettings } from "../settings/chosen-settings.js";
 import { admitted } from "./admission.js";
 import { chosenSize } from "./clip-phase.js";
 import type { Job } from "./job.js";

@@ -2,10 +2,9 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { manifestName } from "@retake/coordinator/result";
 import { Code, RetakeError } from "@retake/errors";
 import { makeFolders } from "../cache/make-folders.js";
-
-export const manifestName = "manifest.json";
 
 /** A folder whose files appear all at once, when they are all whole. */
 export interface ResultFolder {

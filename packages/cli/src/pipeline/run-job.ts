@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
+import { type Manifest, rateText, writeManifest } from "@retake/coordinator/result";
+import type { Settings } from "@retake/coordinator/settings";
 import { Code, RetakeError } from "@retake/errors";
 import type { Environment } from "../environment.js";
 import { stoppedJob } from "../errors/stopped-job.js";
 import type { Reporter } from "../progress/reporter.js";
-import type { Settings } from "../settings/setting-specs.js";
 import { clipPhase, type SourceClip } from "./clip-phase.js";
 import { dryRun, type Prediction } from "./dry-run.js";
 import type { Job, JobExpectation, JobResult } from "./job.js";
-import { type Manifest, rateOf, writeManifest } from "./manifest.js";
 import { type PreparedJob, prepareJob } from "./prepare-job.js";
 import { createResultFolder, type ResultFolder } from "./result-folder.js";
 import { type PhasesDone, runPhases } from "./run-phases.js";
@@ -87,7 +87,7 @@ async function manifestOf(
     ...{ negative: job.negative, settings },
     clip: {
       ...{ path: resolve(job.clipPath), sha256: source.fileSha256, hash: source.hash },
-      ...{ rate: rateOf(clip), startS: clip.startS, durationS: clip.durationS },
+      ...{ rate: rateText(clip.rate), startS: clip.startS, durationS: clip.durationS },
     },
     model: {
       ...{ source: job.model.source, revision: job.model.revision ?? null },

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
+import { writeEdits } from "@retake/coordinator/result";
 import { Code, RetakeError } from "@retake/errors";
-import { type HostTensor, readTensors, writeTensors } from "@retake/gpu-node";
+import { type HostTensor, readTensors, saveDelta, writeTensors } from "@retake/gpu-node";
 import type { SourceClip } from "./clip-phase.js";
 import { type EncodedClip, encodePhase } from "./encode-phase.js";
 import { type GivenNetwork, givenNetwork } from "./given-network.js";
@@ -10,7 +11,6 @@ import { type EncodedPrompts, promptPhase } from "./prompt-phase.js";
 import { samplePhase } from "./sample-phase.js";
 import type { Session } from "./session.js";
 import { tunePhase } from "./tune-phase.js";
-import { writeDeltaFile, writeEdits } from "./write-result.js";
 
 /** What the phases say of themselves in the manifest. */
 export interface PhasesDone {
@@ -41,7 +41,7 @@ export async function runPhases(session: Session, run: Run): Promise<PhasesDone>
     const { snapshotEvery, resume } = job;
     const request = { source: job.source ?? "", clipHash: source.hash, encoded, prompts };
     const network = await tunePhase(session, { ...request, snapshotEvery, resume });
-    await writeDeltaFile(workPath, network);
+    await saveDelta(join(workPath, "delta.safetensors"), network.delta);
     if (command === "edit") await edit(session, { ...run, network, encoded, prompts });
     const { step, settings } = network.delta.header;
     return { given: {}, tuning: { step, ...settings } };
@@ -74,10 +74,14 @@ async function edit(session: Session, run: RunOnNetwork): Promise<void> {
   const edits = await samplePhase(session, {
     ...{ network, latents, encoded: prompts, prompts: job.prompts, negative: job.negative },
   });
-  await writeEdits(session, {
-    ...{ workPath, edits, clip: source.clip, clipPath: job.clipPath },
-    sourceLabel: job.source ?? "source",
-  });
+  const { reporter, environment } = session;
+  const { isSilent } = await reporter.phase("write", () =>
+    writeEdits({
+      ...{ workPath, edits, clip: source.clip, clipPath: job.clipPath },
+      ...{ sourceLabel: job.source ?? "source", signal: environment.signal },
+    }),
+  );
+  if (isSilent) reporter.warn(`${job.clipPath}: its sound cannot be read; the edits are silent`);
 }
 
 async function givenLatents(path: string, encoded: EncodedClip): Promise<HostTensor> {

@@ -1,8 +1,8 @@
+import type { Settings } from "@retake/coordinator/settings";
 import type { Model, TaskControl } from "@retake/gpu-node";
 import type { ArtifactStore } from "../cache/artifact-store.js";
 import type { Environment } from "../environment.js";
 import type { Phase, Reporter } from "../progress/reporter.js";
-import type { Settings } from "../settings/setting-specs.js";
 
 /** What the phases of a run share. */
 export interface Session {

@@ -1,5 +1,6 @@
 import { access, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { jsonDigest } from "@retake/coordinator/result";
 import {
   type HostTensors,
   openDelta,
@@ -9,7 +10,6 @@ import {
   tune,
 } from "@retake/gpu-node";
 import { artifact } from "../cache/artifact-store.js";
-import { jsonDigest } from "../cache/file-digest.js";
 import { makeFolders } from "../cache/make-folders.js";
 import type { EncodedClip } from "./encode-phase.js";
 import { type EncodedPrompts, encodingOf } from "./prompt-phase.js";

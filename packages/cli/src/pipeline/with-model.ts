@@ -1,5 +1,5 @@
+import type { Settings } from "@retake/coordinator/settings";
 import { createEngine, type Model, type ModelFiles, openModel } from "@retake/gpu-node";
-import type { Settings } from "../settings/setting-specs.js";
 
 /**
  * Lends a model on an engine to `use`, and closes the engine whatever happens.

@@ -1,14 +1,9 @@
+import type { PhaseTime } from "@retake/coordinator/result";
 import type { Environment } from "../environment.js";
 import { durationText, rateText } from "../text/duration-text.js";
 
 /** How much a command says while it works. */
 export type Verbosity = "lines" | "json" | "quiet";
-
-export interface PhaseTime {
-  readonly seconds: number;
-  /** Whether the result was there from an earlier run. */
-  readonly reused: boolean;
-}
 
 export interface PhaseProgress {
   readonly done: number;

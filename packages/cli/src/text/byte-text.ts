@@ -1,4 +1,4 @@
-import { badOption } from "../settings/decode-setting.js";
+import { badOption } from "@retake/coordinator/settings";
 
 const units = ["B", "kB", "MB", "GB", "TB"] as const;
 

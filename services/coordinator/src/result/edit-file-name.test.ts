@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { editFileName } from "./write-result.js";
+import { editFileName } from "./edit-file-name.js";
 
 describe("editFileName", () => {
   it.each([

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { temporaryFolder } from "../testing/temporary-folder.js";
+import { temporaryFolder } from "../media/testing/generated-video.js";
 import { fileDigest, jsonDigest } from "./file-digest.js";
 
 describe("fileDigest", () => {

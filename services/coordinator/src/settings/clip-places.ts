@@ -1,4 +1,5 @@
-import type { ClipStart, Size } from "@retake/coordinator";
+import type { Size } from "../media/clip-size.js";
+import type { ClipStart } from "../media/frame-choice.js";
 
 /** `12` is a frame, `1.5s` a moment. */
 export function clipStartOf(text: string): ClipStart {

@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeManifest } from "@retake/coordinator/result";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../testing/temporary-folder.js";
-import { readManifest, writeManifest } from "./manifest.js";
+import { readManifest } from "./read-manifest.js";
 
 const about: Parameters<typeof writeManifest>[1] = {
   ...{ command: "edit", source: "a car", prompts: ["a horse"], negative: "" },
