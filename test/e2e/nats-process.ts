@@ -21,11 +21,16 @@ export interface NatsProcessOptions {
   readonly port?: number;
 }
 
-/** Starts a server; it is ready for connections. */
-export async function startNats({ port = -1 }: NatsProcessOptions = {}): Promise<NatsProcess> {
+/** The path of a nats-server, which the first test that needs one installs. */
+export async function natsProgram(): Promise<string> {
   const finder = ["scripts/nats-server.mjs"];
   const found = await promisify(execFile)(process.execPath, finder, { cwd: repository });
-  const program = found.stdout.trim().split("\n").at(-1) ?? "";
+  return found.stdout.trim().split("\n").at(-1) ?? "";
+}
+
+/** Starts a server; it is ready for connections. */
+export async function startNats({ port = -1 }: NatsProcessOptions = {}): Promise<NatsProcess> {
+  const program = await natsProgram();
   const child = spawn(program, ["-a", "127.0.0.1", "-p", String(port), "-m", "-1"], {
     stdio: ["ignore", "ignore", "pipe"],
   });

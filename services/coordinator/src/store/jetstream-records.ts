@@ -7,6 +7,7 @@ import { type JetStreamAccess, publish, readMessage, retried } from "./jetstream
 import {
   pageRecordsDefault,
   readsInFlightMax,
+  recordHistory,
   watchHeartbeatMs,
   watchMessagesMax,
 } from "./limits.js";
@@ -43,7 +44,8 @@ export async function openJetStreamRecords<Value>(
   codec: Codec<Value>,
   { bucket, replicas, bytesMax }: BucketOptions,
 ): Promise<RecordStore<Value>> {
-  const options = { replicas, history: 1, max_bytes: bytesMax, allow_direct: false };
+  const history = recordHistory;
+  const options = { replicas, history, max_bytes: bytesMax, allow_direct: false };
   await retried(access, `bucket ${bucket}`, () => new Kvm(access.js).create(bucket, options));
   const opened: Bucket<Value> = { access, bucket, codec };
   return {

@@ -23,6 +23,8 @@ export interface JetStreamAccess {
 }
 
 const messageIdHeader = "Nats-Msg-Id";
+/** The server keeps it with the message: which one of its subject a message was written after. */
+const expectedHeader = "Nats-Expected-Last-Subject-Sequence";
 
 /** Codes of the server's API, from its errors.json. */
 const noRoomCodes: readonly number[] = [10023, 10028, 10047, 10122];
@@ -47,9 +49,9 @@ export type Published =
 /**
  * Publishes and waits until it is stored, trying again while a server is away. Every try carries the
  * same message id. When an answer was lost it stays open whether that try landed: a later try that
- * is refused as out of sequence, or as a duplicate, then looks at whose message is there.
+ * is refused as out of sequence then looks at what was written in that place.
  *
- * @throws RetakeError store-unavailable after the deadline, disk-full
+ * @throws RetakeError store-unavailable after the deadline; write-uncertain; disk-full
  */
 export async function publish(
   access: JetStreamAccess,
@@ -68,15 +70,14 @@ export async function publish(
         timeout: access.attemptDurationMs,
         ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
       });
-      if (!ack.duplicate) return { outcome: "written", revision: ack.seq };
-      return (await ownWrite(access, request, messageId)) ?? writtenAs(ack.seq);
+      return writtenAs(ack.seq);
     } catch (thrown) {
-      if (isWrongSequence(thrown)) {
-        const own = isUncertain ? await ownWrite(access, request, messageId) : undefined;
-        return own ?? { outcome: "conflict" };
+      if (expected === undefined || !isWrongSequence(thrown)) {
+        isUncertain = true;
+        throw thrown;
       }
-      isUncertain = true;
-      throw thrown;
+      if (!isUncertain) return { outcome: "conflict" };
+      return lostTry(access, { ...request, expected }, messageId);
     }
   });
 }
@@ -87,14 +88,26 @@ function writtenAs(revision: number): Published {
   return { outcome: "written", revision };
 }
 
-async function ownWrite(
+/**
+ * What became of a try whose answer was lost. The first message after the expected one is that try,
+ * or was written in its place; unless so much followed that the subject's history does not reach
+ * back so far.
+ */
+async function lostTry(
   access: JetStreamAccess,
-  { stream, subject }: PublishRequest,
+  { stream, subject, expected }: PublishRequest & { readonly expected: number },
   messageId: string,
-): Promise<Published | undefined> {
-  const last = await access.jsm.streams.getMessage(stream, { last_by_subj: subject });
-  if (last?.header.get(messageIdHeader) !== messageId) return undefined;
-  return { outcome: "written", revision: last.seq };
+): Promise<Published> {
+  const query = { seq: expected + 1, next_by_subj: subject };
+  const next = await access.jsm.streams.getMessage(stream, query);
+  // Another's write is not stored yet; or all was removed, and the deadline ends the asking.
+  if (next === null) throw new JetStreamError("what was written meanwhile is not there");
+  if (next.header.get(messageIdHeader) === messageId) return writtenAs(next.seq);
+  if (next.header.get(expectedHeader) === String(expected)) return { outcome: "conflict" };
+  const message =
+    `write to ${subject}: expected its trace after revision ${expected}, got only revision ` +
+    `${next.seq} and later; it may have been stored and overwritten: read the record again`;
+  throw new RetakeError(Code.Unavailable, "write-uncertain", message);
 }
 
 const isWrongSequence = (thrown: unknown): boolean =>
@@ -126,13 +139,14 @@ export async function retried<Result>(
       return await attempt();
     } catch (thrown) {
       const error = storeError(thrown, subject);
-      if (error.code !== Code.Unavailable || performance.now() + retryPauseMs >= endMs) throw error;
+      const mayComeBack = error.reason === "store-unavailable";
+      if (!mayComeBack || performance.now() + retryPauseMs >= endMs) throw error;
     }
     await delay(retryPauseMs);
   }
 }
 
-/** What a NATS client throws, as a typed error; Unavailable is worth another try. */
+/** What a NATS client throws, as a typed error; store-unavailable is worth another try. */
 export function storeError(thrown: unknown, subject: string): RetakeError {
   if (thrown instanceof RetakeError) return thrown;
   const said = thrown instanceof Error ? thrown.message : String(thrown);

@@ -22,6 +22,11 @@ export const attemptDurationMs = 2000;
 /** A write is tried again for so long: the election of a new leader takes about 6 s. */
 export const writeDeadlineMs = 20_000;
 export const retryPauseMs = 100;
+/**
+ * Writes of a record that are kept: a write whose answer was lost is found again under so many less
+ * one. Only the last counts otherwise.
+ */
+export const recordHistory = 8;
 /** An old coordinator that commits all the while can be in the way of a fence this often. */
 export const fenceAttemptsMax = 20;
 /** Requests in flight when a page or a log is read. */

@@ -1,7 +1,14 @@
 import { createChangeQueue } from "./change-queue.js";
 import type { Codec } from "./codec.js";
 import { pageRecordsDefault, pageRecordsMax } from "./limits.js";
-import { type Change, type RecordStore, readStored, type Write } from "./record-store.js";
+import {
+  type Change,
+  type RecordStore,
+  readStored,
+  type Stored,
+  type Unreadable,
+  type Write,
+} from "./record-store.js";
 import { assertStoreId } from "./store-id.js";
 import { assertValueSize } from "./value-size.js";
 
@@ -93,7 +100,13 @@ type Read<Value> = ReturnType<typeof readStored<Value>>;
 
 export function splitPage<Value>(reads: readonly Read<Value>[]) {
   return {
-    records: reads.flatMap(({ kind, ...stored }) => ("value" in stored ? [stored] : [])),
-    unreadable: reads.flatMap(({ kind, ...rest }) => ("reason" in rest ? [rest] : [])),
+    records: reads.flatMap((read): Stored<Value>[] => {
+      if (read.kind !== "put") return [];
+      return [{ id: read.id, revision: read.revision, value: read.value }];
+    }),
+    unreadable: reads.flatMap((read): Unreadable[] => {
+      if (read.kind !== "unreadable") return [];
+      return [{ id: read.id, revision: read.revision, reason: read.reason }];
+    }),
   };
 }
