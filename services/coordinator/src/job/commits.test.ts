@@ -82,6 +82,22 @@ describe("onReduced", () => {
     expect(cluster.record().failure?.reason).toBe("numerics-disagree");
   });
 
+  it("counts disagreements anew after a step that counts", () => {
+    const cluster = tuning(["a", "b"]);
+    for (const step of [0, 1]) {
+      for (let time = 0; time < 2; time += 1) {
+        cluster.reduced("a", cluster.tune().atStep);
+        cluster.reduced("b", cluster.tune().atStep, { hash: "other" });
+        for (const nodeId of ["a", "b"]) cluster.ready(nodeId, cluster.tune().atStep);
+      }
+      while (cluster.tune().atStep < step) commit(cluster, ["a", "b"], cluster.tune().atStep);
+      for (const nodeId of ["a", "b"]) cluster.reduced(nodeId, step, { hash: `g${step}` });
+      cluster.written(step);
+    }
+    expect(cluster.record().state).toBe("running");
+    expect(cluster.tune().committedSteps).toBe(2);
+  });
+
   it("takes new draws when a gradient is not finite, and fails at the third in a row", () => {
     const cluster = tuning(["a"], { draws: 1 });
     cluster.reduced("a", 0, { isFinite: false });
@@ -130,6 +146,24 @@ describe("onCommitWritten", () => {
     commit(cluster, ["a", "b"], 0);
     expect(cluster.written(0).refusal?.reason).toBe("step-stale");
     expect(cluster.tune().committedSteps).toBe(1);
+  });
+
+  it("refuses one of another quorum, and one of another epoch", () => {
+    const cluster = tuning(["a"], { draws: 1 });
+    cluster.reduced("a", 0);
+    const event = { kind: "commit-written", editId: "e", epoch: 1, quorumId: 1, step: 0 } as const;
+    expect(cluster.tell({ ...event, quorumId: 2 }).refusal?.reason).toBe("step-stale");
+    expect(cluster.tell({ ...event, epoch: 2 }).refusal?.reason).toBe("step-stale");
+    expect(cluster.tune().committedSteps).toBe(0);
+    expect(cluster.tell(event).refusal).toBeNull();
+  });
+
+  it("takes in no spare node after the last step", () => {
+    const cluster = tuning(["a"], { draws: 2, steps: 1 });
+    cluster.join("b");
+    commit(cluster, ["a"], 0);
+    expect(cluster.did("send-quorum")).toEqual([]);
+    expect(cluster.did("finish-tuning").map(({ nodeId }) => nodeId)).toEqual(["a"]);
   });
 
   it("keeps a step whose member was lost while its record was written", () => {

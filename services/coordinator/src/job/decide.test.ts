@@ -68,6 +68,21 @@ describe("decide", () => {
     expect(cluster.record().artifacts.inverted).toEqual(at(1));
   });
 
+  it("believes of a task only its own node, in its own life and epoch", () => {
+    const cluster = inverting();
+    const origin = cluster.from(cluster.task("invert"));
+    for (const change of [
+      { nodeId: "b" },
+      { incarnation: "a0" },
+      { epoch: 0 },
+      { taskId: "e-9" },
+    ]) {
+      const event = { kind: "latents", ...origin, ...change, latents: at(1) } as const;
+      expect(cluster.tell(event).refusal?.reason).toBe("task-stale");
+    }
+    expect(cluster.record().artifacts.inverted.done).toBe(0);
+  });
+
   it("takes each frame once, and none that was not asked for", () => {
     const cluster = decoding();
     frame(cluster, 0);

@@ -19,7 +19,7 @@ export function namedTask(turn: Turn, origin: TaskOrigin): Task | null {
   const task = turn.state.edits.get(editId)?.record.tasks.find(({ id }) => id === taskId);
   const isNamed =
     task?.nodeId === nodeId && task.incarnation === incarnation && task.epoch === epoch;
-  if (isNamed && epoch === turn.state.epoch) return task;
+  if (isNamed) return task;
   const message = `task ${taskId} of node ${nodeId || "coordinator"}: no record names it any more`;
   refuse(turn, { code: "FAILED_PRECONDITION", reason: "task-stale", message });
   return null;
