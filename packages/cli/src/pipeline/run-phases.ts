@@ -10,7 +10,7 @@ import { type EncodedPrompts, promptPhase } from "./prompt-phase.js";
 import { samplePhase } from "./sample-phase.js";
 import type { Session } from "./session.js";
 import { tunePhase } from "./tune-phase.js";
-import { writeDeltaFile, writeEdits } from "./write-result.js";
+import { writeEdits } from "./write-result.js";
 
 /** What the phases say of themselves in the manifest. */
 export interface PhasesDone {
@@ -40,10 +40,12 @@ export async function runPhases(session: Session, run: Run): Promise<PhasesDone>
   if (command === "tune" || command === "edit") {
     const { snapshotEvery, resume } = job;
     const request = { source: job.source ?? "", clipHash: source.hash, encoded, prompts };
-    const network = await tunePhase(session, { ...request, snapshotEvery, resume });
-    await writeDeltaFile(workPath, network);
+    const tuned = join(workPath, "delta.safetensors");
+    const network = await tunePhase(session, {
+      ...{ ...request, snapshotEvery, resume, deltaPath: tuned },
+    });
     if (command === "edit") await edit(session, { ...run, network, encoded, prompts });
-    const { step, settings } = network.delta.header;
+    const { step, settings } = network.header;
     return { given: {}, tuning: { step, ...settings } };
   }
   const network = await givenNetwork(session, deltaPath);

@@ -1,9 +1,7 @@
 import { join } from "node:path";
 import { type DecodedClip, encodeSideBySide, encodeVideo, writePoster } from "@retake/coordinator";
-import { saveDelta } from "@retake/gpu-node";
 import type { EditedClip } from "./sample-phase.js";
 import type { Session } from "./session.js";
-import type { TunedNetwork } from "./tune-phase.js";
 
 const slugCharactersMax = 48;
 
@@ -61,9 +59,4 @@ async function allOf<Value>(works: readonly Promise<Value>[]): Promise<readonly 
     if (end.status === "rejected") throw end.reason;
     return end.value;
   });
-}
-
-/** Writes what was tuned. */
-export async function writeDeltaFile(workPath: string, network: TunedNetwork): Promise<void> {
-  await saveDelta(join(workPath, "delta.safetensors"), network.delta);
 }

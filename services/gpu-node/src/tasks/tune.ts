@@ -87,7 +87,7 @@ export async function tune(
   }
   const tuner = await model.programs.createTuner(drawSpec(model, context), {
     ...{ layout: context.layout, state: start.state },
-    fixed: untuned(context.layout, input.tensors),
+    fixed: async () => untuned(context.layout, input.tensors),
   });
   try {
     const journal = await steps(model, { context, tuner, input, journal: start.journal }, control);
@@ -165,10 +165,14 @@ async function step(
   return { loss, norm };
 }
 
-/** The inputs that the tuning does not change. */
+/** Copies of the inputs that the tuning does not change. */
 function untuned(layout: VectorLayout, tensors: HostTensors): HostTensors {
   const tuned = new Set(layout.entries.map(({ name }) => name));
-  return Object.fromEntries(Object.entries(tensors).filter(([name]) => !tuned.has(name)));
+  return Object.fromEntries(
+    Object.entries(tensors)
+      .filter(([name]) => !tuned.has(name))
+      .map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+  );
 }
 
 /** The tensors of a flat vector, as views. */
