@@ -66,7 +66,7 @@ async function measure(pass: string, threads: string): Promise<Measured> {
     },
     {
       ...{ name: "peak memory of a run", ...giga, isJudged: true },
-      ...{ predicted: predicted.activationBytesMax, measured: Number(measured.memoryBytes) },
+      ...{ predicted: predicted.runBytesMax, measured: Number(measured.memoryBytes) },
     },
     {
       ...{ name: "time, at the rate of a large product", unit: "s", scale: 1, isJudged: false },

@@ -17,6 +17,7 @@ import {
   openModelFiles,
   sample,
   startTensors,
+  type TensorSource,
   tune,
 } from "@retake/gpu-node";
 import { namedTensor } from "../test/golden/sd-size-weights.js";
@@ -69,7 +70,7 @@ async function hashes(work: Work): Promise<Readonly<Record<string, string>>> {
   const tuned = (memory: "fast" | "low"): Promise<{ tensors: HostTensors }> =>
     tune(model, { moments, prompt, tensors: start, settings: { ...settings, memory } });
   const [fast, low] = [await tuned("fast"), await tuned("low")];
-  const tensors = { ...start, ...fast.tensors };
+  const tensors: TensorSource = async () => structuredClone({ ...start, ...fast.tensors });
   const clean: HostTensor = meanLatents(model, moments);
   const inversion = { latents: clean, emptyPrompt: empty, tensors, samplingCount };
   const latents = await invert(model, inversion);

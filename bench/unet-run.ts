@@ -5,11 +5,11 @@
 import { parseArgs } from "node:util";
 import {
   createEngine,
-  type HostTensors,
   invert,
   type Model,
   openModel,
   startTensors,
+  type TensorSource,
   tune,
 } from "@retake/gpu-node";
 import { unetTensors } from "@retake/model";
@@ -37,12 +37,12 @@ const seed = 33;
 async function runPasses(
   model: Model,
   { kind, size, runs }: Pass,
-  context: { readonly tensors: HostTensors; readonly onPass: () => void },
+  onPass: () => void,
 ): Promise<void> {
-  const { tensors } = context;
   const latents = randomLatents(model.files, size);
   const prompt = randomPrompt(model.files);
-  const control = { onProgress: context.onPass };
+  const control = { onProgress: onPass };
+  const tensors: TensorSource = () => startTensors(model.files, { seed, temporalStart: "authors" });
   if (kind === "forward") {
     const input = { latents, emptyPrompt: prompt, tensors, samplingCount: runs + 1 };
     await invert(model, input, control);
@@ -53,7 +53,7 @@ async function runPasses(
     model,
     {
       moments: { mean: latents, logVariance: latents },
-      ...{ prompt, tensors },
+      ...{ prompt, tensors: await tensors() },
       settings: { ...settings, mode: "paper", memory: kind },
     },
     control,
@@ -75,10 +75,9 @@ async function main(): Promise<void> {
   const threads = Number(values.threads);
   const engine = await createEngine("onnx-cpu", { threads, cacheDir });
   const model = openModel(await openSdSize(), engine);
-  const tensors = await startTensors(model.files, { seed, temporalStart: "authors" });
   const times: number[] = [];
   const pass = { kind, size, runs: Number(values.runs) };
-  await runPasses(model, pass, { tensors, onPass: () => times.push(performance.now()) });
+  await runPasses(model, pass, () => times.push(performance.now()));
   const all = times.map((time, i) => (time - (times[i - 1] ?? time)) / 1000).slice(2);
   const trained = trainableTensors(unetTensors(model.files.unetConfig), "paper");
   await engine.close();

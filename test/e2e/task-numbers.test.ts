@@ -9,7 +9,6 @@ import {
   encodeClip,
   encodePrompts,
   type HostTensor,
-  type HostTensors,
   invert,
   type Model,
   meanLatents,
@@ -17,6 +16,7 @@ import {
   openModelFiles,
   sample,
   startTensors,
+  type TensorSource,
 } from "@retake/gpu-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openTensorFile, type TensorFile } from "../golden/tensor-file.js";
@@ -39,7 +39,7 @@ describe("the tasks of an edit", () => {
   let engine: Engine;
   let model: Model;
   let edit: TensorFile;
-  let tensors: HostTensors;
+  let tensors: TensorSource;
   let prompts: Readonly<Record<"empty" | "prompt" | "negative", HostTensor>>;
 
   beforeAll(async () => {
@@ -53,7 +53,7 @@ describe("the tasks of an edit", () => {
     const temporal = await Promise.all(
       live.names.map(async (name) => [name, await live.tensor(name)] as const),
     );
-    tensors = { ...start, ...Object.fromEntries(temporal) };
+    tensors = async () => structuredClone({ ...start, ...Object.fromEntries(temporal) });
     const sentences = ["", String(edit.info["prompt"]), String(edit.info["negative"])];
     const [empty, prompt, negative] = await encodePrompts(model, sentences);
     if (!empty || !prompt || !negative) throw new Error("expected three encodings");

@@ -17,7 +17,7 @@ export { encodePrompts } from "./tasks/encode-prompts.js";
 export { invert } from "./tasks/invert.js";
 export { measureRate } from "./tasks/measure-rate.js";
 export { type ModelFiles, openModelFiles } from "./tasks/model-files.js";
-export { type Model, openModel } from "./tasks/open-model.js";
+export { type Model, openModel, type TensorSource } from "./tasks/open-model.js";
 export { type PassCosts, type PassName, predictCost } from "./tasks/predict-cost.js";
 export { type EngineStatus, probeEngine } from "./tasks/probe-engine.js";
 export { checkSampling, sample } from "./tasks/sample.js";
@@ -28,6 +28,7 @@ export {
   readTensors,
   saveDelta,
   type TunedDelta,
+  tunedTensors,
   writeTensors,
 } from "./tasks/tuned-delta.js";
 export { startTensors, tunedBytes } from "./tasks/tuned-tensors.js";

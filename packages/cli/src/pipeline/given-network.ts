@@ -1,13 +1,13 @@
 import { fileDigest } from "@retake/coordinator/result";
 import { badOption, tuningSpecs } from "@retake/coordinator/settings";
-import { type HostTensors, openDelta, startTensors } from "@retake/gpu-node";
+import { openDelta, startTensors, type TensorSource, tunedTensors } from "@retake/gpu-node";
 import type { Session } from "./session.js";
 
 /** A network that is not tuned now. */
 export interface GivenNetwork {
   /** Names the network by what it depends on. */
   readonly id: string;
-  readonly tensors: HostTensors;
+  readonly tensors: TensorSource;
 }
 
 /**
@@ -22,17 +22,17 @@ export async function givenNetwork(
   const { model, reporter, settings } = session;
   if (deltaPath === undefined) {
     const { seed, temporalStart } = settings;
-    const tensors = await startTensors(model.files, { seed, temporalStart });
+    const tensors: TensorSource = () => startTensors(model.files, { seed, temporalStart });
     return { id: `untuned ${temporalStart} ${seed}`, tensors };
   }
-  const { tensors, header, warning } = await openDelta(deltaPath, model.files);
+  const { header, warning } = await openDelta(deltaPath, model.files);
   if (warning !== undefined) reporter.warn(warning);
   const label = `${deltaPath}: temporalStart`;
   const temporalStart = tuningSpecs.temporalStart.decode(header.settings.temporalStart, label);
   if (!Number.isSafeInteger(header.seed)) {
     throw badOption(deltaPath, { expected: "a seed", got: header.seed });
   }
-  const start = await startTensors(model.files, { seed: header.seed, temporalStart });
   const { sha256 } = await fileDigest(deltaPath);
-  return { id: `delta ${sha256}`, tensors: { ...start, ...tensors } };
+  const start = { seed: header.seed, temporalStart };
+  return { id: `delta ${sha256}`, tensors: tunedTensors(model.files, { start, deltaPath }) };
 }

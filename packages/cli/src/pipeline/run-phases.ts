@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { writeEdits } from "@retake/coordinator/result";
 import { Code, RetakeError } from "@retake/errors";
-import { type HostTensor, readTensors, saveDelta, writeTensors } from "@retake/gpu-node";
+import { type HostTensor, readTensors, writeTensors } from "@retake/gpu-node";
 import type { SourceClip } from "./clip-phase.js";
 import { type EncodedClip, encodePhase } from "./encode-phase.js";
 import { type GivenNetwork, givenNetwork } from "./given-network.js";
@@ -40,10 +40,12 @@ export async function runPhases(session: Session, run: Run): Promise<PhasesDone>
   if (command === "tune" || command === "edit") {
     const { snapshotEvery, resume } = job;
     const request = { source: job.source ?? "", clipHash: source.hash, encoded, prompts };
-    const network = await tunePhase(session, { ...request, snapshotEvery, resume });
-    await saveDelta(join(workPath, "delta.safetensors"), network.delta);
+    const tuned = join(workPath, "delta.safetensors");
+    const network = await tunePhase(session, {
+      ...{ ...request, snapshotEvery, resume, deltaPath: tuned },
+    });
     if (command === "edit") await edit(session, { ...run, network, encoded, prompts });
-    const { step, settings } = network.delta.header;
+    const { step, settings } = network.header;
     return { given: {}, tuning: { step, ...settings } };
   }
   const network = await givenNetwork(session, deltaPath);

@@ -6,8 +6,10 @@ import {
   openDelta,
   saveDelta,
   startTensors,
+  type TensorSource,
   type TunedDelta,
   tune,
+  tunedTensors,
 } from "@retake/gpu-node";
 import { artifact } from "../cache/artifact-store.js";
 import { makeFolders } from "../cache/make-folders.js";
@@ -17,11 +19,11 @@ import { type Session, taskControl } from "./session.js";
 
 /** A tuned network: what inversion and sampling run on. */
 export interface TunedNetwork {
-  readonly delta: Pick<TunedDelta, "tensors" | "header">;
+  readonly header: TunedDelta["header"];
   /** Names the network by what it depends on. */
   readonly id: string;
-  /** Every input tensor of the U-Net, the tuned ones in place. */
-  readonly tensors: HostTensors;
+  /** Every input tensor of the U-Net, the tuned ones in place: read from the delta's file. */
+  readonly tensors: TensorSource;
 }
 
 export interface TuneRequest {
@@ -31,26 +33,35 @@ export interface TuneRequest {
   readonly prompts: EncodedPrompts;
   readonly snapshotEvery: number;
   readonly resume: boolean;
+  /** Where the delta is written to. */
+  readonly deltaPath: string;
 }
 
 /** Tunes the network on the clip, or takes the delta of the same tuning from the cache. */
 export async function tunePhase(session: Session, request: TuneRequest): Promise<TunedNetwork> {
   const { model, reporter, store, settings } = session;
-  const { seed, temporalStart } = settings;
-  const start = await startTensors(model.files, { seed, temporalStart });
+  const { deltaPath } = request;
+  const start = { seed: settings.seed, temporalStart: settings.temporalStart };
   const key = tuningKey(session, request);
-  const network = await reporter.phase("tune", async (phase) => {
+  return reporter.phase("tune", async (phase) => {
     const { value, id, reused } = await artifact<Pick<TunedDelta, "tensors" | "header">>(store, {
       kind: "delta",
       key: { ...key, steps: settings.steps },
-      make: () => tunedDelta(session, { ...request, start, key }, taskControl(session, phase)),
+      make: async () => {
+        const tensors = await startTensors(model.files, start);
+        return tunedDelta(
+          session,
+          { ...request, start: tensors, key },
+          taskControl(session, phase),
+        );
+      },
       read: (path) => openDelta(path, model.files),
       write: saveDelta,
     });
     if (reused) phase.reuse();
-    return { delta: value, id };
+    await saveDelta(deltaPath, value);
+    return { header: value.header, id, tensors: tunedTensors(model.files, { start, deltaPath }) };
   });
-  return { ...network, tensors: { ...start, ...network.delta.tensors } };
 }
 
 /** Everything that decides a tuning's numbers, but how long it goes on. */

@@ -84,7 +84,8 @@ describe("cost", () => {
       bytesMoved: 4 * (6 + 12 + 8 + 8 + 8),
       weightBytes: 4 * 12,
       inputBytes: 4 * 6,
-      activationBytesMax: 4 * (8 + 8),
+      // Two values, each of one unit of the arena, and a copy of the output.
+      runBytesMax: 2 * 256 + 4 * 8,
     });
     expect(graph.nodes.map((node) => graphValue(graph, node.outputs[0] ?? -1).shape)).toEqual([
       [2, 4],
@@ -96,7 +97,7 @@ describe("cost", () => {
     const small = new SmallGraph();
     let at = small.input("x", [10]);
     for (let i = 0; i < 5; i += 1) at = small.node("Exp", [at]);
-    expect(cost(small.graph({ at })).activationBytesMax).toBe(2 * 40);
+    expect(cost(small.graph({ at })).runBytesMax).toBe(2 * 256 + 40);
   });
 
   it("holds a value until its last reader, and outputs to the end", () => {
@@ -105,9 +106,9 @@ describe("cost", () => {
     let at = small.node("Exp", [first]);
     at = small.node("Exp", [at]);
     const kept = small.node("Add", [at, first]);
-    expect(cost(small.graph({ kept })).activationBytesMax).toBe(3 * 40);
+    expect(cost(small.graph({ kept })).runBytesMax).toBe(3 * 256 + 40);
     const end = small.node("Neg", [kept], { shape: [10] });
-    expect(cost(small.graph({ first, kept, end })).activationBytesMax).toBe(3 * 40);
+    expect(cost(small.graph({ first, kept, end })).runBytesMax).toBe(3 * 256 + 3 * 40);
   });
 
   it("takes a reshape for the same bytes, which live until the reshaped value is read", () => {
@@ -117,7 +118,7 @@ describe("cost", () => {
     const other = small.node("Exp", [small.input("z", [10])]);
     const sum = small.node("Add", [small.node("Neg", [other]), view], { shape: [2, 5] });
     const predicted = cost(small.graph({ sum }));
-    expect(predicted.activationBytesMax).toBe(3 * 40);
+    expect(predicted.runBytesMax).toBe(3 * 256 + 40);
     expect(predicted.bytesMoved).toBe(40 * (2 + 2 + 2 + 3));
   });
 
@@ -125,7 +126,7 @@ describe("cost", () => {
     const small = new SmallGraph();
     const first = small.node("Exp", [small.input("x", [10])]);
     const view = small.node("Reshape", [first], { shape: [2, 5] });
-    expect(cost(small.graph({ view })).activationBytesMax).toBe(40);
+    expect(cost(small.graph({ view })).runBytesMax).toBe(256 + 40);
   });
 
   it("counts each stored byte of a weight once, however it is cut and looked at", () => {

@@ -1,4 +1,5 @@
 import { elementCount, type Graph, type GraphNode, type GraphValue, graphValue } from "../graph.js";
+import { Arena, type Chunk } from "./arena.js";
 
 /** What running a graph once takes, as sums over its nodes. */
 export interface Cost {
@@ -10,8 +11,11 @@ export interface Cost {
   readonly weightBytes: number;
   /** Bytes of the graph's inputs. */
   readonly inputBytes: number;
-  /** The most bytes that computed values take at one time, run in the graph's order. */
-  readonly activationBytesMax: number;
+  /**
+   * What a run takes besides inputs and weights: the engine's arena for computed values, and the
+   * outputs, which the engine hands out as copies.
+   */
+  readonly runBytesMax: number;
 }
 
 const bytesPerElement = 4;
@@ -78,30 +82,37 @@ function ownerOf(graph: Graph, id: number): GraphValue {
   return ownerOf(graph, origin.node.inputs[0] ?? -1);
 }
 
+/** Bytes that the lowering of a node needs besides its outputs, while it runs. */
+function scratchBytes(graph: Graph, node: GraphNode): number {
+  const [first] = node.inputs;
+  if (node.operation !== "FrameMoments" || first === undefined) return 0;
+  return bytesOf(graphValue(graph, first));
+}
+
 /**
- * The most bytes of computed values alive at one time, when nodes run in the graph's order, each
- * value is freed after its last use, and outputs stay to the end.
+ * The most bytes that the engine's arena touches for computed values, when nodes run in the graph's
+ * order, each value is freed after its last use, and outputs stay to the end.
  */
-function activationBytesMax(graph: Graph): number {
+function arenaBytesMax(graph: Graph): number {
+  const { nodes } = graph;
   const lastUse = new Map<number, number>();
-  graph.nodes.forEach((node, at) => {
+  nodes.forEach((node, at) => {
     for (const id of node.inputs) lastUse.set(ownerOf(graph, id).id, at);
   });
-  for (const { value } of graph.outputs) lastUse.set(ownerOf(graph, value).id, graph.nodes.length);
-  const freedAt = new Map<number, GraphValue[]>();
-  let alive = 0;
-  let most = 0;
-  graph.nodes.forEach((node, at) => {
+  for (const { value } of graph.outputs) lastUse.set(ownerOf(graph, value).id, nodes.length);
+  const arena = new Arena();
+  const freedAt = new Map<number, Chunk[]>();
+  nodes.forEach((node, at) => {
+    const scratch = scratchBytes(graph, node);
+    const passing = scratch > 0 ? [arena.allocate(scratch)] : [];
     for (const id of isView(node) ? [] : node.outputs) {
-      const value = graphValue(graph, id);
-      alive += bytesOf(value);
       const until = lastUse.get(id) ?? at;
-      freedAt.set(until, [...(freedAt.get(until) ?? []), value]);
+      const chunk = arena.allocate(bytesOf(graphValue(graph, id)));
+      freedAt.set(until, [...(freedAt.get(until) ?? []), chunk]);
     }
-    most = Math.max(most, alive);
-    for (const value of freedAt.get(at) ?? []) alive -= bytesOf(value);
+    for (const chunk of [...passing, ...(freedAt.get(at) ?? [])]) arena.free(chunk);
   });
-  return most;
+  return arena.touchedBytes;
 }
 
 /** Bytes of a stored tensor, from `begin` up to, not including, `end`. */
@@ -139,11 +150,15 @@ export function cost(graph: Graph): Cost {
       weights.set(origin.name, [...(weights.get(origin.name) ?? []), range]);
     }
   }
+  const outputBytes = graph.outputs.reduce(
+    (sum, { value }) => sum + bytesOf(graphValue(graph, value)),
+    0,
+  );
   return {
     flops,
     bytesMoved,
     weightBytes: [...weights.values()].reduce((sum, ranges) => sum + bytesCovered(ranges), 0),
     inputBytes: graph.inputs.reduce((sum, value) => sum + bytesOf(value), 0),
-    activationBytesMax: activationBytesMax(graph),
+    runBytesMax: arenaBytesMax(graph) + outputBytes,
   };
 }

@@ -66,6 +66,21 @@ describe("lowerToOnnx", () => {
     expect(names).toEqual(["w+0[2,2]", "k0", "k1"]);
   });
 
+  it("makes shapes inputs with a default where they are to be hidden", () => {
+    const program = smallProgram({ inputs: { x: [2, 2] }, weights: {} }, ({ input }) => ({
+      y: tf.exp(tf.mul(tf.reshape(input("x"), [4, 1]), 3)),
+      z: tf.sum(input("x"), 0),
+    }));
+    const graph = traceProgram(program);
+    const inputsOf = (options: LoweringOptions): readonly string[] =>
+      decodeOnnx(lowerToOnnx(graph, options)).graph.input.map(({ name }) => name);
+    expect(inputsOf(onCpu)).toEqual(["x"]);
+    const hidden = decodeOnnx(lowerToOnnx(graph, { ...onCpu, hidesShapes: true })).graph;
+    const shapes = hidden.initializer.filter(({ dataType }) => dataType === 7);
+    expect(shapes.length).toBeGreaterThan(0);
+    expect(hidden.input.map(({ name }) => name)).toEqual(["x", ...shapes.map((s) => s.name)]);
+  });
+
   it("copies an output that is an input, a weight, a constant or another output", () => {
     const model = lowered({ x: [2] }, { w: [2] }, ({ input, weight }) => {
       const y = tf.exp(input("x"));

@@ -5,7 +5,7 @@ import { attention } from "./attention.js";
 import { elementwise } from "./elementwise.js";
 import { groupNorms } from "./group-norm.js";
 import { type Lower, Lowering, type LoweringOptions } from "./lowering.js";
-import { encodeOnnx, onnxTypes } from "./onnx-proto.js";
+import { encodeOnnx, type OnnxTensor, onnxTypes } from "./onnx-proto.js";
 import { products } from "./products.js";
 import { reductions } from "./reduction.js";
 import { shaping } from "./shape.js";
@@ -25,6 +25,9 @@ function lowerNode(node: GraphNode, to: Lowering): void {
   to.at(node.path);
   lower(node, to);
 }
+
+/** Shapes, axes and ranges are the only int64 vectors of a model. */
+const isShape = ({ dataType }: OnnxTensor): boolean => dataType === onnxTypes.int64;
 
 /**
  * Lowers a graph to an ONNX model whose weights lie outside it, in the checkpoint's own files.
@@ -46,5 +49,9 @@ export function lowerToOnnx(graph: Graph, options: LoweringOptions): Uint8Array 
     dims: shape,
     dataType: onnxTypes[type],
   }));
-  return encodeOnnx({ nodes: to.nodes, initializers: to.initializers, inputs, outputs });
+  const opaque = options.hidesShapes === true ? to.initializers.filter(isShape) : [];
+  return encodeOnnx({
+    ...{ nodes: to.nodes, initializers: to.initializers, outputs },
+    inputs: [...inputs, ...opaque],
+  });
 }

@@ -15,6 +15,13 @@ export interface LoweringOptions {
   readonly target: "cpu" | "gpu";
   /** `plain` where the device's own attention was found to be wrong; `fused` by default. */
   readonly attention?: "fused" | "plain";
+  /**
+   * Makes the shapes that nodes are given inputs with a default, which a caller could replace. ONNX
+   * Runtime then knows no shape between nodes beforehand, and frees every buffer after its last
+   * use. It would else pass dead buffers on to later values of the same shape, which keeps them
+   * allocated in between: 3 times the memory of a pass at the size of Stable Diffusion.
+   */
+  readonly hidesShapes?: boolean;
 }
 
 /** How one operation becomes ONNX nodes. */

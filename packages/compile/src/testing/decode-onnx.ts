@@ -23,6 +23,7 @@ interface DecodedNode {
 interface DecodedTensor {
   readonly name: string;
   readonly dims: readonly string[];
+  readonly dataType: number;
   readonly rawData: string;
   readonly externalData: readonly { readonly key: string; readonly value: string }[];
 }

@@ -95,6 +95,20 @@ describe("attention", () => {
     }
   });
 
+  it("registers the same where there are many more keys than channels", () => {
+    const [dy, many, values] = [
+      noiseOf([2, 3, 4], 7),
+      noiseOf([2, 9, 4], 8),
+      noiseOf([2, 9, 4], 9),
+    ];
+    const call = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor =>
+      attention(q, { key: k, value: v }, 2);
+    const plain = tf.grads(call)([query, many, values], dy);
+    for (const [i, gradient] of registered([query, many, values], dy, 2).entries()) {
+      expect(differenceOf(gradient, plain[i] ?? dy)).toBeLessThan(2e-6);
+    }
+  });
+
   it("leaves no tensor behind", () => {
     expect(leakOf(() => attention(query, { key, value }, 2))).toBe(0);
   });
@@ -130,12 +144,12 @@ describe("headParts", () => {
 
 describe("attentionGradients", () => {
   it("gives the same whether heads are taken at once or in parts", () => {
-    const shapes = { query: 3, key: 5, value: 5, output: 3, dOutput: 3 };
-    const [q, k, v, output, dOutput] = Object.values(shapes).map((tokens, i) =>
+    const shapes = { query: 3, key: 5, value: 5, dOutput: 3 };
+    const [q, k, v, dOutput] = Object.values(shapes).map((tokens, i) =>
       noiseOf([2, 2, tokens, 4], i),
     );
-    if (!q || !k || !v || !output || !dOutput) throw new Error("expected five");
-    const heads = { query: q, key: k, value: v, output, dOutput };
+    if (!q || !k || !v || !dOutput) throw new Error("expected four");
+    const heads = { query: q, key: k, value: v, dOutput, alongOutput: noiseOf([2, 2, 3, 1], 9) };
     const whole = attentionGradients(heads, [4]);
     for (const sizes of [
       [1, 3],

@@ -77,14 +77,15 @@ export function headParts({
   return heads % most === 0 ? full : [...full, heads % most];
 }
 
-/** Query, key, value and output of some heads, and the gradient of the output. */
+/** Query, key and value of some heads, and what is known of the output and its gradient. */
 interface Heads {
   /** Each `[..., tokens, headChannels]`. */
   readonly query: tf.Tensor;
   readonly key: tf.Tensor;
   readonly value: tf.Tensor;
-  readonly output: tf.Tensor;
   readonly dOutput: tf.Tensor;
+  /** The sum of dOutput * output over the channels of a head, `[..., tokens, 1]`. */
+  readonly alongOutput: tf.Tensor;
 }
 
 interface HeadGradients {
@@ -100,18 +101,33 @@ interface HeadGradients {
  * @source Dao et al. 2022, arXiv:2205.14135, appendix B.4: the scores are not kept
  */
 function headGradients(heads: Heads): HeadGradients {
-  const { query, key, value, output, dOutput } = heads;
+  const { query, key, dOutput } = heads;
   const scale = 1 / Math.sqrt(query.shape.at(-1) ?? 1);
   const scaled = tf.mul(query, scale);
   const probabilities = tf.softmax(tf.matMul(scaled, key, false, true));
-  const dProbabilities = tf.matMul(dOutput, value, false, true);
-  const alongOutput = tf.sum(tf.mul(dOutput, output), -1, true);
-  const dScores = tf.mul(probabilities, tf.sub(dProbabilities, alongOutput));
+  const dScores = tf.mul(probabilities, centeredProbabilityGradients(heads));
   return {
     query: tf.mul(tf.matMul(dScores, key), scale),
     key: tf.mul(tf.matMul(dScores, query, true, false), scale),
     value: tf.matMul(probabilities, dOutput, true, false),
   };
+}
+
+/** From how many scores per value on it pays to spare a pass over the scores. */
+const scoresPerValueMin = 4;
+
+/**
+ * dO V^T - rowsum(dO * O), `[..., tokens, contextTokens]`. Where there are many more scores than
+ * values, the subtraction is one more channel of the product: [dO, rowsum] [V, -1]^T.
+ */
+function centeredProbabilityGradients({ value, dOutput, alongOutput }: Heads): tf.Tensor {
+  const [contextTokens = 1, headChannels = 1] = value.shape.slice(-2);
+  if (contextTokens < scoresPerValueMin * headChannels) {
+    return tf.sub(tf.matMul(dOutput, value, false, true), alongOutput);
+  }
+  const minusOne = tf.fill([...value.shape.slice(0, -1), 1], -1);
+  const rows = tf.concat([dOutput, alongOutput], -1);
+  return tf.matMul(rows, tf.concat([value, minusOne], -1), false, true);
 }
 
 /** The gradients of all heads, some at a time: their scores need not all be held at once. */
@@ -121,11 +137,11 @@ function gradientsInParts(heads: Heads, sizes: readonly number[]): HeadGradients
   const query = parts(heads.query);
   const key = parts(heads.key);
   const value = parts(heads.value);
-  const output = parts(heads.output);
+  const alongOutput = parts(heads.alongOutput);
   const gradients = parts(heads.dOutput).map((dOutput, i) => {
-    const [q, k, v, o] = [query[i], key[i], value[i], output[i]];
-    if (!q || !k || !v || !o) throw new ShapeError("attention: expected as many parts of each");
-    const part = headGradients({ query: q, key: k, value: v, output: o, dOutput });
+    const [q, k, v, along] = [query[i], key[i], value[i], alongOutput[i]];
+    if (!q || !k || !v || !along) throw new ShapeError("attention: expected as many parts of each");
+    const part = headGradients({ query: q, key: k, value: v, dOutput, alongOutput: along });
     // One tensor per part: its scores are done with before those of the next part are computed.
     return tf.concat([part.query, part.key, part.value], 1);
   });
@@ -160,12 +176,14 @@ tf.registerGradient({
       throw new TypeError("attention: expected one output and what was saved");
     }
     const heads = Number(attributes.heads);
+    const [batch = 1, tokens = 1, channels = 1] = query.shape;
     const split = (x: tf.Tensor): tf.Tensor => splitHeads(x, heads);
+    const perHead = [batch, tokens, heads, channels / heads];
+    const along = tf.sum(tf.reshape(tf.mul(dy, output), perHead), -1);
     const all = {
-      ...{ query: split(query), key: split(key), value: split(value) },
-      ...{ output: split(output), dOutput: split(dy) },
+      ...{ query: split(query), key: split(key), value: split(value), dOutput: split(dy) },
+      alongOutput: tf.reshape(tf.transpose(along, [0, 2, 1]), [batch, heads, tokens, 1]),
     };
-    const [batch = 1, tokens = 1] = query.shape;
     const scoresPerHead = tokens * (key.shape[1] ?? 1);
     const sizes = headParts({ heads: batch * heads, scoresPerHead });
     const gradients = attentionGradients(all, sizes);

@@ -40,7 +40,7 @@ describe("a node, against the same tasks in one process", () => {
     tensors = await startTensors(model.files, { seed: 7, temporalStart: "no-op" });
     const [empty, wanted] = await encodePrompts(model, ["", prompt]);
     if (!empty || !wanted) throw new Error("expected two embeddings");
-    const shared = { tensors, samplingCount: 4 };
+    const shared = { tensors: async () => structuredClone(tensors), samplingCount: 4 };
     const latents = meanLatents(model, moments);
     noise = await invert(model, { ...shared, latents, emptyPrompt: empty.embedding });
     const prompts = { prompt: wanted.embedding, without: empty.embedding };

@@ -41,7 +41,7 @@ export async function invertTask(
       model,
       {
         ...{ latents, emptyPrompt, samplingCount: settings.ddim, strength: settings.strength },
-        tensors: await readNetwork(source, model, { deltaId: request.deltaId, settings }),
+        tensors: () => readNetwork(source, model, { deltaId: request.deltaId, settings }),
         resume: await readLatentsDone(source, request.resume),
         onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
       },
@@ -72,7 +72,7 @@ export async function sampleTask(
       {
         ...{ latents, prompt, without, samplingCount: settings.ddim, strength: settings.strength },
         ...{ guidanceScale: settings.guidance, joinBranches: settings.batch > 1 },
-        tensors: await readNetwork(source, model, { deltaId: request.deltaId, settings }),
+        tensors: () => readNetwork(source, model, { deltaId: request.deltaId, settings }),
         resume: await readLatentsDone(source, request.resume),
         onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
       },

@@ -166,7 +166,7 @@ export class TuneSession {
     await this.#tuner?.close();
     const { model, layout, tensors } = this.#setting;
     await model.programs.keepOnly("unet-gradients");
-    const fixed = untuned(layout, tensors);
+    const fixed = async () => untuned(layout, tensors);
     const start = { layout, state, fixed };
     this.#tuner = await model.programs.createTuner(drawSpec(model, this.#setting), start);
   }

@@ -91,12 +91,14 @@ describe("createEngine", () => {
     const expected = await loaded.run(inputs);
     const { x, ...rest } = inputs;
     if (x === undefined) throw new Error("expected x");
-    await loaded.fix(rest);
+    await loaded.fix(structuredClone(rest));
     expect(await loaded.run({ x })).toEqual(expected);
-    await loaded.fix({ ...inputs, x: noiseOf([2, 5, 8], 5) });
+    await loaded.fix(structuredClone({ ...inputs, x: noiseOf([2, 5, 8], 5) }));
     expect(await loaded.run({})).not.toEqual(expected);
     expect(await loaded.run({ x })).toEqual(expected);
-    await loaded.fix({ x });
+    const given = structuredClone(x);
+    await loaded.fix({ x: given });
+    expect(given.data.length).toBe(0);
     await expect(loaded.run({})).rejects.toMatchObject({ reason: "bad-option" });
   });
 

@@ -113,7 +113,8 @@ function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
     run: async (inputs, { signal } = {}) =>
       (await calls.call({ call: "run", program, inputs }, signal)) as HostTensors,
     fix: async (inputs) => {
-      await calls.call({ call: "fix", program, inputs });
+      const given = buffersOf(Object.values(inputs).map(({ data }) => data));
+      await calls.call({ call: "fix", program, inputs }, undefined, given);
     },
     createTuner: async (start) => {
       const open = { call: "tuner-open", program, start } as const;
@@ -127,9 +128,9 @@ function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
 }
 
 /** The buffers behind arrays, as far as they can change hands. */
-function buffersOf(arrays: readonly Float32Array[]): ArrayBuffer[] {
-  const buffers = arrays.map(({ buffer }) => buffer);
-  return buffers.filter((buffer) => buffer instanceof ArrayBuffer);
+function buffersOf(arrays: readonly (Float32Array | Int32Array)[]): ArrayBuffer[] {
+  const buffers = new Set(arrays.map(({ buffer }) => buffer));
+  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 function openedTuner(calls: WorkerCalls, tuner: number): Tuner {

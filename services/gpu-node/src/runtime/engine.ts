@@ -45,7 +45,10 @@ export interface LoadedProgram {
    *                      `stopped` when `signal` was aborted before or while it ran
    */
   run(inputs: HostTensors, options?: RunOptions): Promise<HostTensors>;
-  /** Keeps inputs with the program, so that runs need not pass them; replaces those kept before. */
+  /**
+   * Keeps inputs with the program, so that runs need not pass them; replaces those kept before. The
+   * arrays become the program's: empty here then.
+   */
   fix(inputs: HostTensors): Promise<void>;
   /** Begins to tune: for programs of the kind `unet-gradients`. */
   createTuner(start: TunerStart): Promise<Tuner>;

@@ -11,6 +11,7 @@ import { collectGarbage } from "./collect-garbage.js";
 import { declaredInput } from "./declared-input.js";
 import type { HostTensor, HostTensors, WeightLocations } from "./engine.js";
 import {
+  hidesShapes,
   type OnnxEngineName,
   ortVersion,
   type SessionTerms,
@@ -63,12 +64,14 @@ function compile(
   engine: { readonly name: OnnxEngineName; readonly attention: "fused" | "plain" },
   weights: WeightLocations,
 ): Uint8Array {
-  const recorded = traceProgram(createProgram(spec));
+  const program = createProgram(spec);
+  const recorded = traceProgram(program);
   const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
   const graph = isLow ? recomputeActivations(recorded) : recorded;
   return lowerToOnnx(graph, {
     target: engine.name === "onnx-cpu" ? "cpu" : "gpu",
     attention: engine.attention,
+    hidesShapes: hidesShapes(engine.name, weightBytesOf(program)),
     weights: (weight) => {
       const location = weights.get(weight);
       if (location === undefined) throw new Error(`compile: no location of ${weight}`);
@@ -77,11 +80,14 @@ function compile(
   });
 }
 
-function termsOf(spec: ProgramSpec, program: Program, folder: string | undefined): SessionTerms {
-  const sizes = program.weights.map(({ shape }) => 4 * shape.reduce((a, b) => a * b, 1));
+function weightBytesOf(program: Program): number {
+  const counts = program.weights.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+  return Float32Array.BYTES_PER_ELEMENT * counts.reduce((a, b) => a + b, 0);
+}
+
+function termsOf(program: Program, folder: string | undefined): SessionTerms {
   const isForward = program.outputs.every(({ name }) => name !== "loss");
-  const isLowMemory = spec.kind === "unet-gradients" && spec.memory === "low";
-  return { folder, weightBytes: sizes.reduce((a, b) => a + b, 0), isForward, isLowMemory };
+  return { folder, weightBytes: weightBytesOf(program), isForward };
 }
 
 /** Runs programs by ONNX Runtime, each as one session. */
@@ -105,7 +111,7 @@ export class OnnxRunner implements Runner {
     const program = createProgram(spec);
     const folder = weightFolder(program, weights);
     const model = await this.#compiled(spec, program, weights);
-    const options = sessionOptions(this.#name, this.#options, termsOf(spec, program, folder));
+    const options = sessionOptions(this.#name, this.#options, termsOf(program, folder));
     const session = await ort.InferenceSession.create(model, options);
     // What tracing left behind is of the size of a small model's activations.
     collectGarbage();

@@ -24,6 +24,17 @@ export const { version: ortVersion } = require("onnxruntime-node/package.json") 
 /** Up to so many bytes of weights, a session may copy them into the layouts that it likes best. */
 const copiedWeightBytesMax = 256 * 2 ** 20;
 
+/** Beyond so many bytes of weights, a pass takes so much memory that its plan matters. */
+const plannedWeightBytesMax = 64 * 2 ** 20;
+
+/**
+ * Whether a program hides its shapes from ONNX Runtime: on the CPU, for networks that are not tiny.
+ * A tiny one is loaded and run faster when they are known.
+ */
+export function hidesShapes(name: OnnxEngineName, weightBytes: number): boolean {
+  return name === "onnx-cpu" && weightBytes > plannedWeightBytesMax;
+}
+
 /** What of a program decides how its session is opened. */
 export interface SessionTerms {
   /** Where the weights' files lie, if the program has weights. */
@@ -31,8 +42,6 @@ export interface SessionTerms {
   readonly weightBytes: number;
   /** Whether the program has no backward pass. */
   readonly isForward: boolean;
-  /** Whether a low peak of memory is worth some time. */
-  readonly isLowMemory: boolean;
 }
 
 /** Terms of a program without weights. */
@@ -40,7 +49,6 @@ export const weightless: SessionTerms = {
   folder: undefined,
   weightBytes: 0,
   isForward: true,
-  isLowMemory: false,
 };
 
 /**
@@ -49,14 +57,17 @@ export const weightless: SessionTerms = {
  * Large weights stay mapped, and shared between processes, only without prepacking and without the
  * optimizer's blocked convolutions (design, section 1). Small ones may be copied: a pass of the
  * tiny U-Net is then a sixth faster. Backward passes run in the order that our own compiler gave
- * them, which the optimizer would undo. ONNX Runtime's arena keeps the powers of two that it grows
- * by: without it the peak is lower, and page faults are fewer. On WebGPU no node may fall back to
+ * them, which the optimizer would undo. Buffers come from ONNX Runtime's arena: from the system's
+ * allocator they are either not given back, or page faults double the time of a pass. The arena's
+ * peak is near the sum of what is alive, since programs hide their shapes (`LoweringOptions`).
+ * Both of ONNX Runtime's own plans against it cost memory: `enableMemPattern`, and
+ * `executionMode: "parallel"`, which takes twice the time. On WebGPU no node may fall back to
  * the CPU: each would cost two copies and a wait.
  */
 export function sessionOptions(
   name: OnnxEngineName,
   options: EngineOptions,
-  { folder, weightBytes, isForward, isLowMemory }: SessionTerms,
+  { folder, weightBytes, isForward }: SessionTerms,
 ): ort.InferenceSession.SessionOptions {
   const isCpu = name === "onnx-cpu";
   const mayCopy = isCpu && weightBytes <= copiedWeightBytesMax;
@@ -71,9 +82,7 @@ export function sessionOptions(
     intraOpNumThreads: options.threads,
     graphOptimizationLevel: isCpu ? onCpu : "extended",
     enableMemPattern: false,
-    // One after the other, nodes reuse dead buffers of their shape, which stay allocated for it.
-    ...(isCpu && isLowMemory ? { executionMode: "parallel" as const, interOpNumThreads: 2 } : {}),
-    enableCpuMemArena: !isCpu,
+    enableCpuMemArena: true,
     logSeverityLevel: 3,
     ...(options.profileDir === undefined
       ? {}

@@ -14,6 +14,12 @@ import { collectGarbage } from "./collect-garbage.js";
 import type { HostTensor, HostTensors, TunerGradient, TunerStart, TunerStep } from "./engine.js";
 import type { RunnerProgram } from "./runner.js";
 
+/**
+ * The program's own copies of the gradients are as large as the vector, and V8 sees little of them:
+ * beyond so many values they are collected after each draw, which takes tens of milliseconds.
+ */
+const uncollectedValuesMax = 2 ** 22;
+
 /** The worker's side of a `Tuner`: owns weights, moments and the gradients of the open step. */
 export class WorkerTuner {
   readonly #program: RunnerProgram;
@@ -43,8 +49,7 @@ export class WorkerTuner {
       const gradient = outputs[name]?.data;
       if (gradient !== undefined) view.set(gradient);
     }
-    // The program's own copies of the gradients are as large as the vector.
-    collectGarbage();
+    if (this.#layout.length > uncollectedValuesMax) collectGarbage();
     if (open === this.#open) {
       const before = this.#sums;
       this.#sums = mergedDrawSums([...before, { firstDraw: drawIndex, drawCount: 1, sum }]);

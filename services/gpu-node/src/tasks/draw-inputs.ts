@@ -53,7 +53,7 @@ export function drawInputs(
   const latents = float32Values(posteriorOf(model, moments, posteriorNoise));
   const noising = { latents, noise, timesteps: [timestep] };
   const noised = hostTensor(latentShape, noisedLatents(schedule, noising));
-  const pass = { latents: noised, timestep, prompts: [prompt], tensors: {} };
+  const pass = { latents: noised, timestep, prompts: [prompt] };
   const target = hostTensor(latentShape, tuningTarget(schedule, noising));
   return { ...inputsOfPass(model, pass), target };
 }

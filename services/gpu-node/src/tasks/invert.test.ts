@@ -20,7 +20,12 @@ describe("invert", () => {
     const engine = fakeEngine(constantNoise);
     const seen: Float32Array[] = [];
     const last = await invert(fakeModel(engine), {
-      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 },
+      ...{
+        latents: counted(shape),
+        emptyPrompt: prompt,
+        tensors: async () => ({}),
+        samplingCount: 5,
+      },
       onLatents: (latents) => void seen.push(latents),
     });
     expect([engine.runs.length, seen.length]).toEqual([5, 5]);
@@ -32,7 +37,7 @@ describe("invert", () => {
     async (strength) => {
       const model = fakeModel(fakeEngine(constantNoise));
       const latents = counted(shape);
-      const shared = { tensors: {}, samplingCount: 10, strength };
+      const shared = { tensors: async () => ({}), samplingCount: 10, strength };
       const noise = await invert(model, { ...shared, latents, emptyPrompt: prompt });
       const back = await sample(model, {
         ...{ ...shared, latents: noise, prompt, without: prompt, guidanceScale: 1 },
@@ -46,7 +51,12 @@ describe("invert", () => {
   it("goes up part of the way with less strength", async () => {
     const engine = fakeEngine(constantNoise);
     const model = fakeModel(engine);
-    const input = { latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 10 };
+    const input = {
+      latents: counted(shape),
+      emptyPrompt: prompt,
+      tensors: async () => ({}),
+      samplingCount: 10,
+    };
     const { data } = await invert(model, { ...input, strength: 0.35 });
     expect(engine.runs.length).toBe(3);
     // At its last timestep, the noise and the clean latents are what the schedule says.
@@ -61,7 +71,12 @@ describe("invert", () => {
   it.each([0, 2, 5])("goes on after %i iterations to the same bits", async (done) => {
     const engine = fakeEngine(constantNoise);
     const input = {
-      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 },
+      ...{
+        latents: counted(shape),
+        emptyPrompt: prompt,
+        tensors: async () => ({}),
+        samplingCount: 5,
+      },
     };
     const seen: Float32Array[] = [float32Values(input.latents)];
     const whole = await invert(fakeModel(engine), {
@@ -87,7 +102,12 @@ describe("invert", () => {
   it("refuses to go on from other latents, or beyond the end", async () => {
     const model = fakeModel(fakeEngine(constantNoise));
     const input = {
-      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 },
+      ...{
+        latents: counted(shape),
+        emptyPrompt: prompt,
+        tensors: async () => ({}),
+        samplingCount: 5,
+      },
     };
     for (const resume of [
       { done: 6, latents: counted(shape) },
@@ -104,7 +124,12 @@ describe("invert", () => {
     const engine = fakeEngine(constantNoise);
     const runsSeen: number[] = [];
     await invert(fakeModel(engine), {
-      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 3 },
+      ...{
+        latents: counted(shape),
+        emptyPrompt: prompt,
+        tensors: async () => ({}),
+        samplingCount: 3,
+      },
       onLatents: async () => {
         await Promise.resolve();
         runsSeen.push(engine.runs.length);
@@ -115,7 +140,12 @@ describe("invert", () => {
 
   it("refuses counts and strengths out of range", async () => {
     const model = fakeModel(fakeEngine(constantNoise));
-    const input = { latents: counted(shape), emptyPrompt: prompt, tensors: {}, samplingCount: 5 };
+    const input = {
+      latents: counted(shape),
+      emptyPrompt: prompt,
+      tensors: async () => ({}),
+      samplingCount: 5,
+    };
     for (const wrong of [{ samplingCount: 0 }, { samplingCount: 101 }, { strength: 0 }]) {
       const work = invert(model, { ...input, ...wrong });
       await expect(work).rejects.toMatchObject({ reason: "bad-option" });

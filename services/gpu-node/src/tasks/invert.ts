@@ -1,8 +1,8 @@
 import { firstSamplingIndex, invertedLatents, samplingTimesteps } from "@retake/model/diffusion";
-import type { HostTensor, HostTensors } from "../runtime/engine.js";
+import type { HostTensor } from "../runtime/engine.js";
 import { float32Values, hostTensor } from "./host-tensors.js";
 import { type LatentsDone, type LatentsListener, resumed } from "./latents-done.js";
-import type { Model } from "./open-model.js";
+import type { Model, TensorSource } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
 import { predict } from "./unet-pass.js";
 
@@ -11,7 +11,8 @@ export interface InvertInput {
   readonly latents: HostTensor;
   /** `[1, promptTokens, channels]`: the empty prompt's embedding. */
   readonly emptyPrompt: HostTensor;
-  readonly tensors: HostTensors;
+  /** The network: every tensor that the U-Net takes as an input. */
+  readonly tensors: TensorSource;
   readonly samplingCount: number;
   /** How far up to go: 1 to the noisiest timestep, 0.5 half way. Default 1. */
   readonly strength?: number | undefined;

@@ -31,14 +31,13 @@ export async function measureRate(
   const spec: UNetSpec = { kind: "unet", config: unetConfig, shape };
   const { flops } = cost(traceProgram(createProgram(spec)));
   const zeros = (...axes: number[]) => hostTensor(axes, new Float32Array(sizeOf(axes)));
-  const tensors = unetInputTensors(unetConfig).map((tensor) => [
-    tensor.name,
-    zeros(...tensor.shape),
-  ]);
+  const fixed = async () =>
+    Object.fromEntries(
+      unetInputTensors(unetConfig).map(({ name, shape: axes }) => [name, zeros(...axes)]),
+    );
   const latents = zeros(1, unetConfig.inChannels, frames, side, side);
   const prompts = [zeros(1, promptTokens, unetConfig.crossAttentionDim)];
-  const fixed = Object.fromEntries(tensors);
-  const each = inputsOfPass(model, { latents, timestep: 500, prompts, tensors: fixed });
+  const each = inputsOfPass(model, { latents, timestep: 500, prompts });
   let fastestMs = Number.POSITIVE_INFINITY;
   for (let run = 0; run < runs; run += 1) {
     throwIfStopped(options, "measuring");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fakeEngine, fakeFiles, filled } from "../testing/fake-model.js";
-import { openModel } from "./open-model.js";
+import { openModel, type TensorSource } from "./open-model.js";
 
 const { textConfig: config, vaeConfig } = fakeFiles();
 const text = { kind: "text", config, batch: 1 } as const;
@@ -41,12 +41,16 @@ describe("ModelPrograms", () => {
   it("passes inputs that stay the same once, until they are others", async () => {
     const engine = fakeEngine((_, inputs) => ({ sum: inputs["a"] ?? filled([], 0) }));
     const { programs } = openModel(fakeFiles(), engine);
-    const fixed = { a: filled([], 1) };
-    const run = async (given: typeof fixed) =>
-      (await programs.run(text, { fixed: given, each: {} }, {}))["sum"]?.data[0];
-    expect([await run(fixed), await run(fixed), await run({ a: filled([], 2) })]).toEqual([
-      1, 1, 2,
-    ]);
+    const reads: number[] = [];
+    const source = (value: number) => async () => {
+      reads.push(value);
+      return { a: filled([], value) };
+    };
+    const run = async (fixed: TensorSource) =>
+      (await programs.run(text, { fixed, each: {} }, {}))["sum"]?.data[0];
+    const [one, two] = [source(1), source(2)];
+    expect([await run(one), await run(one), await run(two)]).toEqual([1, 1, 2]);
+    expect(reads).toEqual([1, 2]);
   });
 
   it("tries again to load what could not be loaded", async () => {

@@ -42,11 +42,12 @@ export class ModelPrograms {
   /**
    * Runs a program once, loading it first where it is not.
    *
-   * @param inputs.fixed  inputs that stay the same from run to run: they travel to the engine once
+   * @param inputs.fixed  inputs that stay the same from run to run: they go to the engine once, and
+   *                      are read again when another program needs them
    */
   async run(
     spec: ProgramSpec,
-    inputs: { readonly fixed?: HostTensors; readonly each: HostTensors },
+    inputs: { readonly fixed?: TensorSource; readonly each: HostTensors },
     control: TaskControl,
   ): Promise<HostTensors> {
     const loaded = this.#load(spec);
@@ -59,11 +60,11 @@ export class ModelPrograms {
   /** Begins to tune by a program, loading it first where it is not. */
   async createTuner(
     spec: ProgramSpec,
-    start: TunerStart & { readonly fixed: HostTensors },
+    { fixed, ...start }: TunerStart & { readonly fixed: TensorSource },
   ): Promise<Tuner> {
     const loaded = this.#load(spec);
     const program = await loaded.program;
-    await fixInputs(loaded, start.fixed);
+    await fixInputs(loaded, fixed);
     return program.createTuner(start);
   }
 
@@ -89,15 +90,21 @@ export class ModelPrograms {
   }
 }
 
+/**
+ * Reads tensors anew at every call: they are the caller's, to be given away. A process that samples
+ * holds what was tuned once, in the engine.
+ */
+export type TensorSource = () => Promise<HostTensors>;
+
 interface Loaded {
   readonly kind: string;
   readonly program: Promise<LoadedProgram>;
-  /** What the program keeps, as the object that it was given. */
-  fixed: HostTensors | undefined;
+  /** Where what the program keeps came from. */
+  fixed: TensorSource | undefined;
 }
 
-async function fixInputs(loaded: Loaded, fixed: HostTensors | undefined): Promise<void> {
+async function fixInputs(loaded: Loaded, fixed: TensorSource | undefined): Promise<void> {
   if (fixed === undefined || loaded.fixed === fixed) return;
-  await (await loaded.program).fix(fixed);
+  await (await loaded.program).fix(await fixed());
   loaded.fixed = fixed;
 }

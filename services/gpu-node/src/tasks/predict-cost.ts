@@ -41,9 +41,9 @@ export function predictCost(files: ModelFiles, sizes: WorkSizes): PassCosts {
       ? 0
       : tuningLayout(files, sizes.tuning.mode).length * bytesPerValue * tuningVectors;
   const passes = specsOf(files, sizes).map((spec): [string, PassCost] => {
-    const { flops, activationBytesMax, inputBytes, weightBytes } = costOf(spec);
+    const { flops, runBytesMax, inputBytes, weightBytes } = costOf(spec);
     const own = spec.kind === "unet-gradients" ? vectorBytes : 0;
-    return [spec.kind, { flops, memoryBytes: activationBytesMax + inputBytes + own, weightBytes }];
+    return [spec.kind, { flops, memoryBytes: runBytesMax + inputBytes + own, weightBytes }];
   });
   return Object.fromEntries(passes);
 }

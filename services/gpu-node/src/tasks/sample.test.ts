@@ -26,7 +26,7 @@ const asPrompted: FakeProgram = (spec, inputs) => {
 };
 
 const input: SampleInput = {
-  ...{ latents: counted(shape), tensors: {}, samplingCount: 4, guidanceScale: 3 },
+  ...{ latents: counted(shape), tensors: async () => ({}), samplingCount: 4, guidanceScale: 3 },
   ...{ prompt: filled([1, 4, 4], 0.5), without: filled([1, 4, 4], 0.25) },
 };
 

@@ -5,10 +5,10 @@ import {
   guidedPrediction,
   samplingTimesteps,
 } from "@retake/model/diffusion";
-import type { HostTensor, HostTensors } from "../runtime/engine.js";
+import type { HostTensor } from "../runtime/engine.js";
 import { float32Values, hostTensor, isFinite32 } from "./host-tensors.js";
 import { type LatentsDone, type LatentsListener, resumed } from "./latents-done.js";
-import type { Model } from "./open-model.js";
+import type { Model, TensorSource } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
 import { predict } from "./unet-pass.js";
 
@@ -19,7 +19,8 @@ export interface SampleInput {
   readonly prompt: HostTensor;
   /** As `prompt`: the empty prompt, or what the clip should not show. */
   readonly without: HostTensor;
-  readonly tensors: HostTensors;
+  /** The network: every tensor that the U-Net takes as an input. */
+  readonly tensors: TensorSource;
   readonly samplingCount: number;
   /** 1 is off, and takes one pass an iteration instead of two. */
   readonly guidanceScale: number;

@@ -86,7 +86,7 @@ export async function tune(
   }
   const tuner = await model.programs.createTuner(drawSpec(model, context), {
     ...{ layout: context.layout, state: start.state },
-    fixed: untuned(context.layout, input.tensors),
+    fixed: async () => untuned(context.layout, input.tensors),
   });
   try {
     const journal = await steps(model, { context, tuner, input, journal: start.journal }, control);

@@ -11,7 +11,8 @@ import { Code, RetakeError } from "@retake/errors";
 import type { HostTensor, HostTensors } from "../runtime/engine.js";
 import { float32Values, hostTensor } from "./host-tensors.js";
 import type { ModelFiles } from "./model-files.js";
-import { tuningLayout } from "./tuned-tensors.js";
+import type { TensorSource } from "./open-model.js";
+import { startTensors, type TuningStart, tuningLayout } from "./tuned-tensors.js";
 
 export interface TunedDelta {
   readonly tensors: HostTensors;
@@ -48,6 +49,21 @@ export async function openDelta(path: string, files: ModelFiles): Promise<TunedD
     tensors[name] = hostTensor(location.shape, await readFloat32(location));
   }
   return { tensors, header: delta.header, warning: fit.sameBase ? undefined : fit.warning };
+}
+
+/**
+ * Every input tensor of the U-Net, with those of a delta file in place.
+ *
+ * @returns  reads the files at every call, and throws what `openDelta` and `startTensors` throw
+ */
+export function tunedTensors(
+  files: ModelFiles,
+  network: { readonly start: TuningStart; readonly deltaPath: string },
+): TensorSource {
+  return async () => {
+    const { tensors } = await openDelta(network.deltaPath, files);
+    return { ...(await startTensors(files, network.start)), ...tensors };
+  };
 }
 
 /**

@@ -63,10 +63,14 @@ export function tunedBytes(files: Pick<ModelFiles, "unetConfig">, mode: TuningMo
   return tuningLayout(files, mode).length * Float32Array.BYTES_PER_ELEMENT;
 }
 
-/** The inputs that the tuning does not change. */
+/** Copies of the inputs that the tuning does not change. */
 export function untuned(layout: VectorLayout, tensors: HostTensors): HostTensors {
   const tuned = new Set(layout.entries.map(({ name }) => name));
-  return Object.fromEntries(Object.entries(tensors).filter(([name]) => !tuned.has(name)));
+  return Object.fromEntries(
+    Object.entries(tensors)
+      .filter(([name]) => !tuned.has(name))
+      .map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+  );
 }
 
 /** The tensors of a flat vector, as views. */

@@ -2,7 +2,7 @@ import { timestepRows, type UNetShape } from "@retake/model";
 import { timestepSinusoid } from "@retake/model/diffusion";
 import type { HostTensor, HostTensors } from "../runtime/engine.js";
 import { float32Values, hostTensor, latentSizes, outputValues } from "./host-tensors.js";
-import type { Model } from "./open-model.js";
+import type { Model, TensorSource } from "./open-model.js";
 import type { TaskControl } from "./task-control.js";
 
 /** One question to the U-Net, about one clip. */
@@ -12,8 +12,6 @@ export interface Pass {
   readonly timestep: number;
   /** `[1, promptTokens, channels]` each; several make a batch over the same latents. */
   readonly prompts: readonly HostTensor[];
-  /** Every tensor that the program takes as an input: the tuned ones and the temporal norms. */
-  readonly tensors: HostTensors;
 }
 
 /** Sizes of the pass, as a program spec wants them. */
@@ -43,7 +41,10 @@ export function inputsOfPass(model: Model, pass: Pass): HostTensors {
  */
 export async function predict(
   model: Model,
-  pass: Pass,
+  pass: Pass & {
+    /** Every tensor that the program takes as an input: the tuned ones and the temporal norms. */
+    readonly tensors: TensorSource;
+  },
   control: TaskControl,
 ): Promise<readonly Float32Array[]> {
   const spec = { kind: "unet", config: model.files.unetConfig, shape: shapeOfPass(pass) } as const;
