@@ -1,4 +1,3 @@
-export { createGpuNode, type GpuNode, type GpuNodeOptions } from "./rpc/gpu-node.js";
 export { createEngine } from "./runtime/create-engine.js";
 export {
   type Engine,

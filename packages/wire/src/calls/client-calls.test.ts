@@ -124,7 +124,10 @@ describe("calls to an EditService", () => {
     });
 
     it("throws the server's own error", async () => {
-      await expect(get("none")).rejects.toMatchObject({ reason: "lease-lost", message: refusal.message });
+      await expect(get("none")).rejects.toMatchObject({
+        reason: "lease-lost",
+        message: refusal.message,
+      });
     });
 
     it("ends at its deadline", async () => {

@@ -1,7 +1,7 @@
 import type { Change } from "./record-store.js";
 
 /**
- * Changes on their way to one watcher. What it has not yet taken is overwritten by a newer change of
+ * Changes on their way to one watcher. What it did not take is overwritten by a newer change of
  * the same record, so that a slow watcher holds one change per record and no more.
  */
 export function createChangeQueue<Value>(signal: AbortSignal) {

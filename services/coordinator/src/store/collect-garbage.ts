@@ -11,7 +11,7 @@ export interface Collected {
 }
 
 /**
- * Does what was decided. Records go first: if this ends halfway, what is left is named by nobody, and
+ * Does what was decided. Records go first: if this ends halfway, what is left has no name, and
  * the next collection finds it.
  */
 export async function collectGarbage<Value, Record extends Commit>(

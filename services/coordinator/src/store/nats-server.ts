@@ -48,7 +48,7 @@ const loopback = "127.0.0.1";
 const logTailChars = 600;
 
 /**
- * Starts nats-server on loopback and waits until JetStream answers. It ends with this process, unless
+ * Starts nats-server on loopback, waits until JetStream answers. It ends with this process, unless
  * that is killed by SIGKILL.
  *
  * @throws RetakeError nats-server-failed
@@ -78,7 +78,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
 }
 
-/** Servers of one JetStream cluster, started together: each waits for the others to elect a leader. */
+/** Servers of one JetStream cluster, started together: each waits for the others. */
 export async function startNatsCluster(options: {
   readonly programPath: string;
   readonly folder: string;

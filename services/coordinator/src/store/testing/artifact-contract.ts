@@ -30,7 +30,9 @@ export function describeArtifacts(
   create: (limits?: ArtifactLimits) => Promise<ArtifactStore>,
 ): void {
   describe(`artifacts: ${name}`, () => describeWhole(create));
+  describe(`bounds of artifacts: ${name}`, () => describeBounds(create));
   describe(`uploads: ${name}`, () => describeUploads(create));
+  describe(`several uploads: ${name}`, () => describeManyUploads(create));
 }
 
 function describeWhole(create: (limits?: ArtifactLimits) => Promise<ArtifactStore>): void {
@@ -71,7 +73,9 @@ function describeWhole(create: (limits?: ArtifactLimits) => Promise<ArtifactStor
     await expect(put).rejects.toMatchObject({ code: "DATA_LOSS", reason: "checksum-mismatch" });
     expect(await store.list()).toEqual([]);
   });
+}
 
+function describeBounds(create: (limits?: ArtifactLimits) => Promise<ArtifactStore>): void {
   it("takes an artifact and a store of the largest size, and refuses one byte more", async () => {
     const store = await create({ artifactBytesMax: 6, storeBytesMax: 10 });
     await store.put(source("123456"));
@@ -157,6 +161,11 @@ function describeUploads(create: (limits?: ArtifactLimits) => Promise<ArtifactSt
     await store.put(source("abcdef"));
     await expect(store.upload(request, source("x"))).rejects.toMatchObject({ reason: "disk-full" });
   });
+}
+
+function describeManyUploads(create: (limits?: ArtifactLimits) => Promise<ArtifactStore>): void {
+  const bytes = bytesOf("0123456789");
+  const request = { id: idOf(bytes), uploader: "tenant", sizeBytes: 10, offsetBytes: 0 };
 
   it("lets one call at a time send an upload", async () => {
     const store = await create();
