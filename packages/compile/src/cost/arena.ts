@@ -49,7 +49,7 @@ export class Arena {
     this.#release(chunk);
   }
 
-  /** Takes the smallest free chunk that is large enough; of equal ones, that of the first address. */
+  /** Takes the smallest free chunk that is large enough; of equal ones, the first. */
   #bestFit(size: number): Chunk | undefined {
     let best: Chunk | undefined;
     for (const chunk of this.#free) {
