@@ -85,20 +85,27 @@ describe("TuneSession", () => {
     const call = openBidi<TuneRequest, TuneResponse>(client.tune.bind(client), { subject });
     const events = call.responses[Symbol.asyncIterator]();
     const ask: Led["ask"] = (request) => call.send({ request });
+    // What came between the chunks of a file: a step may be reduced before a snapshot is sent.
+    const kept: TuneEvent[] = [];
+    const nextEvent = async (): Promise<TuneEvent | undefined> => {
+      const { done, value } = await events.next();
+      if (done === true) throw new Error("expected an event, got the end");
+      return value.event;
+    };
     const next: Led["next"] = async (kind) => {
       for (;;) {
-        const { done, value } = await events.next();
-        if (done === true) throw new Error(`expected ${kind}, got the end`);
-        const event: TuneEvent | undefined = value.event;
+        const event = kept.shift() ?? (await nextEvent());
         if (event?.$case === kind) return event.value as never;
       }
     };
     const file: Led["file"] = async (kind) => {
       const chunks: Chunk[] = [];
       for (let whole = false; !whole; ) {
-        const chunk = await next(kind);
-        chunks.push(chunk);
-        whole = chunk.offsetBytes + chunk.data.length === chunk.totalBytes;
+        const event = await nextEvent();
+        if (event?.$case === kind) {
+          chunks.push(event.value);
+          whole = event.value.offsetBytes + event.value.data.length === event.value.totalBytes;
+        } else if (event !== undefined) kept.push(event);
       }
       return collected(chunks);
     };
