@@ -20,7 +20,11 @@ let connection: NatsConnection;
 beforeAll(async () => {
   programPath = await natsProgram();
   folder = await temporaryFolder();
-  server = await startNatsServer({ programPath, folder: join(folder.path, "nats") });
+  // Each case has a store of its own, and a store reserves more than a gigabyte.
+  const reservedBytesMax = 2 ** 40;
+  server = await startNatsServer({
+    ...{ programPath, folder: join(folder.path, "nats"), reservedBytesMax },
+  });
   connection = await connectNats({ servers: [server.url] });
 });
 

@@ -31,6 +31,11 @@ export interface NatsServerOptions {
   /** Flushes every write to the disk: what was acknowledged survives a power cut. */
   readonly syncAlways?: boolean;
   readonly hasJetStream?: boolean;
+  /**
+   * What all streams together may reserve; by the server's default three quarters of the free disk.
+   * A reservation takes no room by itself.
+   */
+  readonly reservedBytesMax?: number;
   readonly cluster?: ClusterPlace;
 }
 
@@ -112,7 +117,8 @@ export async function startNatsCluster(options: {
 }
 
 function serverConfig(options: NatsServerOptions & { readonly logPath: string }): string {
-  const { folder, logPath, port = 0, syncAlways = false, hasJetStream = true, cluster } = options;
+  const { folder, logPath, port = 0, syncAlways = false, hasJetStream = true } = options;
+  const { reservedBytesMax, cluster } = options;
   const quoted = (text: string) => JSON.stringify(text);
   const lines = [
     `listen: "${loopback}:${port === 0 ? -1 : port}"`,
@@ -121,8 +127,12 @@ function serverConfig(options: NatsServerOptions & { readonly logPath: string })
     "logfile_size_limit: 16777216",
   ];
   if (hasJetStream) {
-    const sync = syncAlways ? "sync_interval: always" : "";
-    lines.push(`jetstream { store_dir: ${quoted(join(folder, "jetstream"))}\n ${sync} }`);
+    const settings = [
+      `store_dir: ${quoted(join(folder, "jetstream"))}`,
+      ...(syncAlways ? ["sync_interval: always"] : []),
+      ...(reservedBytesMax === undefined ? [] : [`max_file_store: ${reservedBytesMax}`]),
+    ];
+    lines.push(`jetstream { ${settings.join("\n ")} }`);
   }
   if (cluster !== undefined) {
     const routes = cluster.routePorts.map((routePort) => `"nats://${loopback}:${routePort}"`);
