@@ -1,3 +1,8 @@
+export {
+  type Coordinator,
+  type CoordinatorOptions,
+  createCoordinator,
+} from "./create-coordinator.js";
 export { writeAtomically } from "./media/atomic-file.js";
 export { type Clip, clipHash } from "./media/clip.js";
 export { fitSize, type Size } from "./media/clip-size.js";

@@ -144,7 +144,7 @@ export const defaultOptions: DecideOptions = {
   ...{ nodeRestMs: 15_000, quarantineDurationMs: 60_000, missedHeartbeatsMax: 2 },
   ...{ coordinatorTasksMax: 2, openEditsPerTenantMax: 1_000, openEditsMax: 10_000 },
   ...{ promptsMax: 64, infrastructureRetriesMax: 20, faultRetriesMax: 2 },
-  ...{ nonFiniteInRowMax: 3, disagreementsInRowMax: 3, membersMax: 64, shardCount: 32 },
+  ...{ nonFiniteInRowMax: 3, disagreementsInRowMax: 3, membersMax: 64, shardCount: 64 },
   framesPerTaskMin: 1,
 };
 

@@ -1,0 +1,211 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import { protocolVersion } from "@retake/wire";
+import { decodeAddress } from "@retake/wire/decoders";
+import type { Logger } from "pino";
+import { type DecideOptions, defaultOptions } from "./job/cluster-state.js";
+import type { EditStores } from "./loop/adopt.js";
+import { leadAgainAndAgain } from "./loop/leadership.js";
+import { storeCodecs } from "./loop/record-codec.js";
+import { Reign } from "./loop/reign.js";
+import { type Cluster, notActive } from "./rpc/cluster.js";
+import { serveGrpc } from "./rpc/grpc-server.js";
+import { createMetrics, serveMetrics } from "./rpc/metrics.js";
+import { ModelCatalog } from "./rpc/model-catalog.js";
+import { readTokens, tenantsBy } from "./rpc/tokens.js";
+import type { ArtifactStore } from "./store/artifact-store.js";
+import { createEpochLock } from "./store/epoch-lock.js";
+import { openFolderArtifacts } from "./store/folder-artifacts.js";
+import { openJetStreamStores } from "./store/jetstream-stores.js";
+import { createMemoryArtifacts } from "./store/memory-artifacts.js";
+import { createMemoryStores } from "./store/memory-stores.js";
+import { connectNats } from "./store/nats-connection.js";
+import { createTaskRunner } from "./tasks/run-tasks.js";
+
+export interface CoordinatorOptions {
+  /** host:port; port 0 takes a free one. Default 127.0.0.1:0. */
+  readonly listen?: string | undefined;
+  /** How nodes and clients reach it, where that is not what it listens at. */
+  readonly advertise?: string | undefined;
+  /** The cluster's NATS; without one, all state is in this process and goes with it. */
+  readonly natsServers?: readonly string[] | undefined;
+  /** Begins every name in NATS. Default "retake". */
+  readonly storeName?: string | undefined;
+  readonly replicas?: 1 | 3 | undefined;
+  /** For artifacts; without one, they are in this process. */
+  readonly storeFolder?: string | undefined;
+  /** Names the callers' tenants; needed unless it listens on loopback. */
+  readonly tokensFile?: string | undefined;
+  /** host:port of /metrics; none without. */
+  readonly metricsListen?: string | undefined;
+  /** How long a coordinator that is gone keeps the next one out. Default 5 s. */
+  readonly leaderLeaseMs?: number | undefined;
+  readonly decide?: Partial<DecideOptions> | undefined;
+  readonly logger: Logger;
+}
+
+/** A coordinator that runs. */
+export interface Coordinator {
+  readonly id: string;
+  /** host:port. */
+  readonly address: string;
+  /** host:port; undefined if it serves no metrics. */
+  readonly metricsAddress: string | undefined;
+  /** Settles when it leads for the first time. */
+  readonly active: Promise<void>;
+  /** Gives up its lead, and ends: what was accepted goes on with the next coordinator. */
+  close(): Promise<void>;
+}
+
+const leaderLeaseMsDefault = 5_000;
+
+/**
+ * Starts a coordinator: opens its store, listens, and leads as soon as no other does.
+ *
+ * @throws RetakeError  what opening the store or listening throws; `bad-option` for an address
+ *                      that is none, or one that needs tokens
+ */
+export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const { logger, listen = "127.0.0.1:0" } = options;
+  const id = `coordinator-${randomUUID().slice(0, 8)}`;
+  const tenantOf = await openTenants(options, listen);
+  const opened = await openStores(options, id);
+  const { stores, artifacts } = opened;
+  const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
+  await mkdir(workFolder, { recursive: true });
+  let reign: Reign | undefined;
+  const decideOptions = { ...defaultOptions, protocolVersion, ...options.decide };
+  const metrics = createMetrics(() => reign);
+  const cluster: Cluster = {
+    reign: () => {
+      if (reign === undefined || reign.signal.aborted) throw notActive();
+      return reign;
+    },
+    ...{ tenantOf, artifacts, models: new ModelCatalog(), nodeInfos: new Map(), workFolder },
+    ...{ coordinatorId: id, natsServers: options.natsServers ?? [], nowUnixMs: Date.now },
+    leaseDurationMs: decideOptions.leaseDurationMs,
+    called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
+  };
+  const server = await serveGrpc(cluster, listen);
+  const metricsServer = await openMetrics(metrics.registry, options);
+  const stop = new AbortController();
+  let onActive = (): void => {};
+  const active = new Promise<void>((resolve) => {
+    onActive = resolve;
+  });
+  const { leaderLeaseMs: leaseDurationMs = leaderLeaseMsDefault } = options;
+  const leading = leadAgainAndAgain({
+    ...{ coordinatorId: id, stores, logger, signal: stop.signal },
+    lock: createEpochLock(stores.leaders, { leaseDurationMs }),
+    begin: (epoch, taken) =>
+      new Reign(
+        {
+          ...{ coordinatorId: id, epoch, stores, decideOptions, nowUnixMs: Date.now, logger },
+          createRunner: (begun) =>
+            createTaskRunner(begun, { artifacts, workFolder, logger, retakeVersion: ownVersion() }),
+          onDecision: (event, decision) => metrics.onDecision(event, decision),
+        },
+        taken,
+      ),
+    onReign: (now) => {
+      reign = now;
+      server.setServing(now !== undefined);
+      if (now !== undefined) onActive();
+    },
+  });
+  leading.catch((thrown: unknown) => {
+    logger.fatal({ err: thrown }, fromUnknown(thrown, "leading").message);
+  });
+  const host = listen.replace(/:\d+$/, "");
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    stop.abort();
+    await leading.catch(() => undefined);
+    await server.close();
+    metricsServer?.server.close();
+    await opened.close();
+    await rm(workFolder, { recursive: true, force: true });
+  };
+  return {
+    ...{ id, address: options.advertise ?? `${host}:${server.port}`, active },
+    metricsAddress: metricsServer?.address,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+interface OpenedStores {
+  readonly stores: EditStores;
+  readonly artifacts: ArtifactStore;
+  close(): Promise<void>;
+}
+
+async function openStores(options: CoordinatorOptions, name: string): Promise<OpenedStores> {
+  const { natsServers = [], storeFolder, storeName, replicas } = options;
+  const artifacts =
+    storeFolder === undefined
+      ? await createMemoryArtifacts()
+      : await openFolderArtifacts(storeFolder);
+  if (natsServers.length === 0) {
+    return { stores: createMemoryStores(storeCodecs), artifacts, close: async () => {} };
+  }
+  const connection: NatsConnection = await connectNats({ servers: natsServers, name });
+  try {
+    const stores = await openJetStreamStores(connection, storeCodecs, {
+      ...(storeName === undefined ? {} : { name: storeName }),
+      ...(replicas === undefined ? {} : { replicas }),
+    });
+    return { stores, artifacts, close: () => connection.close() };
+  } catch (thrown) {
+    await connection.close();
+    throw thrown;
+  }
+}
+
+async function openTenants(options: CoordinatorOptions, listen: string) {
+  decodeAddressToListen(listen);
+  const isLoopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(listen);
+  if (options.tokensFile === undefined && !isLoopback) {
+    const message = `--listen ${listen}: expected --tokens beyond loopback, got none; name a file`;
+    throw new RetakeError(Code.InvalidArgument, "bad-option", message);
+  }
+  const tokens = options.tokensFile === undefined ? [] : await readTokens(options.tokensFile);
+  return tenantsBy(tokens, { isOpen: isLoopback });
+}
+
+function decodeAddressToListen(listen: string): { readonly host: string; readonly port: number } {
+  const port = Number(listen.slice(listen.lastIndexOf(":") + 1));
+  if (port !== 0) decodeAddress(listen, { subject: "address to listen at" });
+  return { host: listen.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""), port };
+}
+
+async function openMetrics(
+  registry: Parameters<typeof serveMetrics>[0],
+  { metricsListen }: CoordinatorOptions,
+) {
+  if (metricsListen === undefined) return undefined;
+  const place = decodeAddressToListen(metricsListen);
+  const server = await serveMetrics(registry, place);
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : place.port;
+  return { server, address: metricsListen.replace(/:\d+$/, `:${port}`) };
+}
+
+function logCallError(logger: Logger, error: RetakeError): void {
+  const { code, reason, message } = error;
+  if (reason === "bug") logger.error({ code, reason, err: error }, message);
+  else logger.info({ code, reason }, message);
+}
+
+function ownVersion(): string {
+  const path = new URL("../package.json", import.meta.url);
+  const { version = "0" }: { version?: string } = JSON.parse(readFileSync(path, "utf8"));
+  return version;
+}

@@ -1,0 +1,91 @@
+import { parseArgs } from "node:util";
+import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import { pino } from "pino";
+import { type CoordinatorOptions, createCoordinator } from "./create-coordinator.js";
+
+const usage = `node services/coordinator/dist/main.js [options]
+  --listen HOST:PORT    where nodes and clients call (default 127.0.0.1:0, a free port)
+  --advertise HOST:PORT how they reach it, where that is another address
+  --nats URL            a server of the cluster's NATS; again for more; none: state in memory
+  --store-name NAME     begins every name in NATS (default retake)
+  --replicas 1|3        of what is stored in NATS
+  --store-folder PATH   for artifacts; none: in memory
+  --tokens FILE         tenants and SHA-256 of their tokens; needed beyond loopback
+  --metrics HOST:PORT   where Prometheus asks for /metrics
+  --lease-ms N          how long a silent node keeps its place (default 10000)
+  --leader-lease-ms N   how long a silent coordinator keeps its lead (default 5000)`;
+
+/** Runs a coordinator until it is told to end. */
+async function main(args: readonly string[]): Promise<void> {
+  const logger = pino({ base: { pid: process.pid } });
+  try {
+    const options = optionsOf(args);
+    if (options === undefined) {
+      process.stdout.write(`${usage}\n`);
+      return;
+    }
+    const coordinator = await createCoordinator({ ...options, logger });
+    const { id, address, metricsAddress } = coordinator;
+    logger.info({ id, address, metricsAddress }, "listening");
+    const signal = await new Promise<string>((resolve) => {
+      for (const name of ["SIGTERM", "SIGINT"]) process.once(name, () => resolve(name));
+    });
+    logger.info({ signal }, "ends");
+    await coordinator.close();
+  } catch (thrown) {
+    const { code, reason, message } = fromUnknown(thrown, "coordinator");
+    logger.fatal({ code, reason }, message);
+    process.exitCode = 1;
+  }
+}
+
+function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> | undefined {
+  const values = parsed(args);
+  if (values.help === true) return undefined;
+  const leaseDurationMs = decodeMs(values["lease-ms"], "--lease-ms");
+  return {
+    ...{ listen: values.listen, advertise: values.advertise, natsServers: values.nats },
+    ...{ storeName: values["store-name"], storeFolder: values["store-folder"] },
+    ...{ tokensFile: values.tokens, metricsListen: values.metrics },
+    replicas: decodeReplicas(values.replicas),
+    leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
+    decide: leaseDurationMs === undefined ? {} : { leaseDurationMs },
+  };
+}
+
+function parsed(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        ...{ listen: text, advertise: text, nats: { type: "string", multiple: true } },
+        ...{ "store-name": text, "store-folder": text, tokens: text, metrics: text },
+        ...{ replicas: text, "lease-ms": text, "leader-lease-ms": text },
+        help: { type: "boolean" },
+      },
+    }).values;
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    throw badOption(`command line: ${message}; see --help`, thrown);
+  }
+}
+
+function decodeReplicas(text: string | undefined): 1 | 3 | undefined {
+  if (text === undefined) return undefined;
+  if (text === "1" || text === "3") return text === "1" ? 1 : 3;
+  throw badOption(`--replicas: expected 1 or 3, got ${text}`);
+}
+
+function decodeMs(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = Number(text);
+  if (/^\d{1,7}$/.test(text) && ms >= 100) return ms;
+  throw badOption(`${flag}: expected 100 to 9999999 ms, got ${text}`);
+}
+
+function badOption(message: string, cause?: unknown): RetakeError {
+  return new RetakeError(Code.InvalidArgument, "bad-option", message, { cause });
+}
+
+await main(process.argv.slice(2));

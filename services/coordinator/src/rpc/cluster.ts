@@ -1,0 +1,47 @@
+import { Code, RetakeError } from "@retake/errors";
+import type { HandlerOptions } from "@retake/wire";
+import { errorOfFailure } from "@retake/wire";
+import type { NodeInfo } from "@retake/wire/membership";
+import { unknownEdit } from "../job/admission.js";
+import type { EditRecord } from "../job/edit-record.js";
+import type { Reign } from "../loop/reign.js";
+import type { ArtifactStore } from "../store/artifact-store.js";
+import type { ModelCatalog } from "./model-catalog.js";
+import type { TenantOf } from "./tokens.js";
+
+/** What the services work with. */
+export interface Cluster {
+  /** @throws RetakeError  `not-active` while another coordinator leads, or none */
+  readonly reign: () => Reign;
+  readonly tenantOf: TenantOf;
+  readonly artifacts: ArtifactStore;
+  readonly models: ModelCatalog;
+  /** What nodes said of themselves when they joined, by node id. */
+  readonly nodeInfos: Map<string, NodeInfo>;
+  readonly coordinatorId: string;
+  readonly natsServers: readonly string[];
+  readonly leaseDurationMs: number;
+  readonly workFolder: string;
+  readonly nowUnixMs: () => number;
+  readonly called: (subject: string) => HandlerOptions;
+}
+
+export function notActive(): RetakeError {
+  const message = "coordinator: another one leads, or none yet; ask again in a moment";
+  return new RetakeError(Code.Unavailable, "not-active", message);
+}
+
+/**
+ * An edit of a tenant, as it is stored.
+ *
+ * @throws RetakeError  `edit-unknown`, also for another tenant's
+ */
+export function editOf(
+  reign: Reign,
+  id: string,
+  { tenant }: { readonly tenant: string },
+): EditRecord {
+  const record = reign.stored(id);
+  if (record !== undefined && record.tenant === tenant) return record;
+  throw errorOfFailure(unknownEdit(id));
+}

@@ -1,0 +1,50 @@
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Code, RetakeError } from "@retake/errors";
+import { serverOptions } from "@retake/wire";
+import { ArtifactServiceService } from "@retake/wire/artifact";
+import { EditServiceService } from "@retake/wire/edit";
+import { MembershipServiceService } from "@retake/wire/membership";
+import { HealthImplementation } from "grpc-health-check";
+import { artifactService } from "./artifact-service.js";
+import type { Cluster } from "./cluster.js";
+import { editService } from "./edit-service.js";
+import { membershipService } from "./membership-service.js";
+
+const shutdownDurationMs = 2_000;
+
+export interface GrpcServer {
+  readonly port: number;
+  setServing(isServing: boolean): void;
+  close(): Promise<void>;
+}
+
+/** Serves all that a coordinator answers. */
+export async function serveGrpc(cluster: Cluster, listen: string): Promise<GrpcServer> {
+  const server = new Server(serverOptions);
+  server.addService(EditServiceService, editService(cluster));
+  server.addService(MembershipServiceService, membershipService(cluster));
+  server.addService(ArtifactServiceService, artifactService(cluster));
+  const health = new HealthImplementation({ "": "NOT_SERVING" });
+  health.addToServer(server);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) {
+        resolve(bound);
+        return;
+      }
+      const message = `${listen}: expected to listen there, got ${error.message}`;
+      reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: error }));
+    });
+  });
+  return {
+    port,
+    setServing: (isServing) => health.setStatus("", isServing ? "SERVING" : "NOT_SERVING"),
+    close: async () => {
+      health.setStatus("", "NOT_SERVING");
+      // Watches and node streams do not end by themselves.
+      const timer = setTimeout(() => server.forceShutdown(), shutdownDurationMs);
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      clearTimeout(timer);
+    },
+  };
+}

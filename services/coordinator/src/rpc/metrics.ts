@@ -1,0 +1,106 @@
+import { createServer, type Server } from "node:http";
+import { Code, RetakeError } from "@retake/errors";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { CoordinatorEvent } from "../job/events.js";
+import type { Decision } from "../job/turn.js";
+import type { Reign } from "../loop/reign.js";
+
+/** What a coordinator counts and shows. */
+export interface Metrics {
+  readonly registry: Registry;
+  onDecision(event: CoordinatorEvent, decision: Decision): void;
+}
+
+/** @param reign  the one under way, if any: its gauges are read when somebody asks */
+export function createMetrics(reign: () => Reign | undefined): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const events = new Counter({
+    ...{ name: "retake_events_total", help: "Events that were decided on", registers },
+    labelNames: ["kind"],
+  });
+  const refused = new Counter({
+    ...{ name: "retake_events_refused_total", help: "Events that were refused", registers },
+    labelNames: ["reason"],
+  });
+  const effects = new Counter({
+    ...{ name: "retake_effects_total", help: "What was decided to be done", registers },
+    labelNames: ["kind"],
+  });
+  const gauge = (name: string, help: string, values: (reign: Reign) => Map<string, number>) =>
+    new Gauge({
+      ...{ name, help, labelNames: ["state"], registers },
+      collect() {
+        this.reset();
+        const now = reign();
+        for (const [state, count] of now ? values(now) : []) this.set({ state }, count);
+      },
+    });
+  gauge("retake_edits", "Edits by state", ({ state }) =>
+    counted([...state.edits.values()].map(({ record }) => record.state)),
+  );
+  gauge("retake_nodes", "Nodes by state", ({ state }) =>
+    counted([...state.nodes.values()].map((node) => node.state)),
+  );
+  gauge("retake_tasks", "Tasks under way by kind", ({ state }) =>
+    counted(
+      [...state.edits.values()].flatMap(({ record }) => record.tasks.map(({ kind }) => kind)),
+    ),
+  );
+  single(registers, reign);
+  return {
+    registry,
+    onDecision: ({ kind }, decision) => {
+      events.inc({ kind });
+      if (decision.refusal !== null) refused.inc({ reason: decision.refusal.reason });
+      for (const effect of decision.effects) effects.inc({ kind: effect.kind });
+    },
+  };
+}
+
+function single(registers: Registry[], reign: () => Reign | undefined): void {
+  new Gauge({
+    ...{ name: "retake_epoch", help: "Of this coordinator; 0 while another leads", registers },
+    collect() {
+      this.set(reign()?.epoch ?? 0);
+    },
+  });
+  new Gauge({
+    ...{ name: "retake_effects_waiting", help: "What waits for the store", registers },
+    collect() {
+      this.set(reign()?.effectsWaiting ?? 0);
+    },
+  });
+}
+
+function counted(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+
+/** Serves `GET /metrics`. */
+export async function serveMetrics(
+  registry: Registry,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.method !== "GET" || request.url !== "/metrics") {
+      response.writeHead(404).end();
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { "content-type": registry.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (thrown) => {
+      const message = `metrics at ${host}:${port}: expected to listen there, got ${thrown.message}`;
+      reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: thrown }));
+    });
+    server.listen({ host, port }, resolve);
+  });
+  return server;
+}

@@ -1,0 +1,29 @@
+import { credentials } from "@grpc/grpc-js";
+import { clientOptions } from "@retake/wire";
+import { NodeServiceClient } from "@retake/wire/node";
+
+/** Connections to nodes, one for each address. */
+export class NodeLinks {
+  readonly #clients = new Map<string, NodeServiceClient>();
+
+  to(address: string): NodeServiceClient {
+    const known = this.#clients.get(address);
+    if (known !== undefined) return known;
+    const client = new NodeServiceClient(address, credentials.createInsecure(), clientOptions);
+    this.#clients.set(address, client);
+    return client;
+  }
+
+  /** Closes those to nodes that are gone. */
+  keepOnly(addresses: ReadonlySet<string>): void {
+    for (const [address, client] of this.#clients) {
+      if (addresses.has(address)) continue;
+      client.close();
+      this.#clients.delete(address);
+    }
+  }
+
+  close(): void {
+    this.keepOnly(new Set());
+  }
+}

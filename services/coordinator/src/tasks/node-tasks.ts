@@ -1,0 +1,134 @@
+import { fromUnknown } from "@retake/errors";
+import { callUnary, failureOf } from "@retake/wire";
+import type { Logger } from "pino";
+import type { NodeView } from "../job/cluster-state.js";
+import type { EditRecord, Task } from "../job/edit-record.js";
+import type { EffectOf } from "../job/effects.js";
+import type { Reign } from "../loop/reign.js";
+import type { ArtifactStore } from "../store/artifact-store.js";
+import { followTask } from "./follow-task.js";
+import { NodeLinks } from "./node-links.js";
+import type { TaskNews, TaskPort } from "./task-port.js";
+import { type MemberEffect, TuneCall } from "./tune-call.js";
+
+interface OpenCall {
+  readonly nodeId: string;
+  readonly incarnation: string;
+  readonly stop: AbortController;
+  readonly tune: TuneCall | undefined;
+}
+
+interface Assigned {
+  readonly task: Task;
+  readonly record: EditRecord;
+}
+
+/** The tasks of one reign that run on nodes. */
+export class NodeTasks {
+  readonly #reign: Reign;
+  readonly #artifacts: ArtifactStore;
+  readonly #logger: Logger;
+  readonly #links = new NodeLinks();
+  readonly #calls = new Map<string, OpenCall>();
+
+  constructor(reign: Reign, artifacts: ArtifactStore, logger: Logger) {
+    this.#reign = reign;
+    this.#artifacts = artifacts;
+    this.#logger = logger;
+  }
+
+  start(effect: EffectOf<"start-task">): void {
+    const { task, record } = effect;
+    const client = this.#clientOf(task);
+    if (client === undefined) return;
+    const stop = new AbortController();
+    this.#calls.set(task.id, { ...placeOf(task), stop, tune: undefined });
+    const settings = { subject: subjectOf(task), signal: stop.signal };
+    const port = this.#portOf(effect);
+    void this.#untilEnd(effect, port, () => followTask({ task, record, client, settings }, port));
+  }
+
+  openTune(effect: EffectOf<"open-tune">): void {
+    const { task } = effect;
+    const client = this.#clientOf(task);
+    if (client === undefined) return;
+    const stop = new AbortController();
+    const settings = { subject: subjectOf(task), signal: stop.signal };
+    const port = this.#portOf(effect);
+    const tune = new TuneCall(client, effect, { port, settings });
+    this.#calls.set(task.id, { ...placeOf(task), stop, tune });
+    void this.#untilEnd(effect, port, () => tune.follow());
+  }
+
+  tellMember(effect: MemberEffect): void {
+    this.#calls.get(effect.taskId)?.tune?.tell(effect);
+  }
+
+  /** The node says by the end of the task's stream that it has stopped. */
+  abort({ taskId, nodeId, reason }: EffectOf<"abort-task">): void {
+    const address = this.#reign.state.nodes.get(nodeId)?.info.address;
+    const cancel = (): void => this.#calls.get(taskId)?.stop.abort(reason);
+    if (address === undefined) {
+      cancel();
+      return;
+    }
+    const client = this.#links.to(address);
+    const request = { taskId, epoch: this.#reign.epoch, reason };
+    void callUnary(client.abort.bind(client), request, { subject: `aborting task ${taskId}` }).then(
+      // It may not have begun yet: its call must not begin it now.
+      ({ wasRunning }) => wasRunning || cancel(),
+      (thrown: unknown) => {
+        this.#logger.info({ task: taskId }, fromUnknown(thrown, "abort").message);
+        cancel();
+      },
+    );
+  }
+
+  /** Ends the calls to nodes that are gone: whatever they still send is of the past. */
+  onNodes(nodes: ReadonlyMap<string, NodeView>): void {
+    for (const { nodeId, incarnation, stop } of [...this.#calls.values()]) {
+      if (nodes.get(nodeId)?.info.incarnation !== incarnation) stop.abort("its node is lost");
+    }
+    this.#links.keepOnly(new Set([...nodes.values()].map(({ info }) => info.address)));
+  }
+
+  close(): void {
+    for (const { stop } of [...this.#calls.values()]) stop.abort("the coordinator steps down");
+    this.#links.close();
+  }
+
+  #clientOf({ nodeId }: Task) {
+    const address = this.#reign.state.nodes.get(nodeId)?.info.address;
+    return address === undefined ? undefined : this.#links.to(address);
+  }
+
+  #portOf({ task, record }: Assigned): TaskPort {
+    const { id: taskId, epoch } = task;
+    const editId = record.id;
+    const origin = { editId, taskId, epoch, ...placeOf(task) };
+    return {
+      artifacts: this.#artifacts,
+      tell: async (news: TaskNews) => {
+        if (this.#reign.signal.aborted) return;
+        this.#reign.tell({ ...news, ...origin });
+        await this.#reign.settled(editId);
+      },
+    };
+  }
+
+  async #untilEnd({ task }: Assigned, port: TaskPort, follow: () => Promise<void>): Promise<void> {
+    try {
+      await follow();
+    } catch (thrown) {
+      if (this.#reign.signal.aborted) return;
+      const failure = failureOf(fromUnknown(thrown, subjectOf(task)));
+      // A reign that ends meanwhile voids the task by itself.
+      await port.tell({ kind: "task-failed", failure }).catch(() => undefined);
+    } finally {
+      this.#calls.delete(task.id);
+    }
+  }
+}
+
+const placeOf = ({ nodeId, incarnation }: Task) => ({ nodeId, incarnation });
+const subjectOf = ({ kind, id, nodeId }: Task): string => `${kind} ${id} on node ${nodeId}`;

@@ -1,0 +1,40 @@
+import type { Logger } from "pino";
+import type { Reign, TaskEffect, TaskRunner } from "../loop/reign.js";
+import { type HereOptions, HereTasks } from "./here-tasks.js";
+import { NodeTasks } from "./node-tasks.js";
+
+/** Runs what a reign decides: on nodes, or in this process. */
+export function createTaskRunner(
+  reign: Reign,
+  options: HereOptions & { readonly logger: Logger },
+): TaskRunner {
+  const onNodes = new NodeTasks(reign, options.artifacts, options.logger);
+  const here = new HereTasks(reign, options);
+  const run = (effect: TaskEffect): void => {
+    switch (effect.kind) {
+      case "run-here":
+        here.start(effect);
+        return;
+      case "start-task":
+        onNodes.start(effect);
+        return;
+      case "open-tune":
+        onNodes.openTune(effect);
+        return;
+      case "abort-task":
+        if (effect.nodeId === "") here.abort(effect);
+        else onNodes.abort(effect);
+        return;
+      default:
+        onNodes.tellMember(effect);
+    }
+  };
+  return {
+    run,
+    onNodes: (nodes) => onNodes.onNodes(nodes),
+    close: () => {
+      onNodes.close();
+      here.close();
+    },
+  };
+}

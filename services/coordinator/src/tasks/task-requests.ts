@@ -1,0 +1,74 @@
+import { Settings } from "@retake/wire/edit";
+import type {
+  DecodeRequest,
+  EncodeRequest,
+  InvertRequest,
+  LatentsAt,
+  SampleRequest,
+  TaskHeader,
+  TuneStart,
+} from "@retake/wire/node";
+import type { EditRecord, LatentsAt as Resume, Task } from "../job/edit-record.js";
+
+/** What a task needs: all of it is in the record. */
+interface Assigned {
+  readonly task: Task;
+  readonly record: EditRecord;
+}
+
+function headerOf({ task, record }: Assigned): TaskHeader {
+  const { id: taskId, attempt, epoch } = task;
+  return { taskId, editId: record.id, attempt, epoch, modelHash: record.spec.model };
+}
+
+const settingsOf = ({ spec }: EditRecord): Settings => Settings.fromPartial({ ...spec.settings });
+
+const resumeOf = ({ done, artifactId: latentsId }: Resume): LatentsAt | undefined =>
+  done === 0 ? undefined : { done, latentsId };
+
+export function encodeRequest(assigned: Assigned): EncodeRequest {
+  const { task, record } = assigned;
+  const { width, height } = record.spec.settings;
+  return {
+    ...{ task: headerOf(assigned), clipId: record.artifacts.clip, width, height },
+    ...{ frames: task.frames, framesPerPass: record.framesPerPass },
+  };
+}
+
+export function tuneStart(assigned: Assigned): TuneStart {
+  const { record } = assigned;
+  return {
+    ...{ task: headerOf(assigned), sourcePrompt: record.spec.sourcePrompt },
+    ...{ momentsId: record.artifacts.moments, settings: settingsOf(record) },
+  };
+}
+
+export function invertRequest(assigned: Assigned): InvertRequest {
+  const { artifacts } = assigned.record;
+  return {
+    ...{ task: headerOf(assigned), settings: settingsOf(assigned.record) },
+    ...{ momentsId: artifacts.moments, deltaId: artifacts.delta },
+    resume: resumeOf(artifacts.inverted),
+  };
+}
+
+export function sampleRequest(assigned: Assigned): SampleRequest {
+  const { task, record } = assigned;
+  const { artifacts, spec } = record;
+  const sampled = artifacts.sampled[task.promptIndex];
+  return {
+    ...{ task: headerOf(assigned), settings: settingsOf(record) },
+    ...{ latentsId: artifacts.inverted.artifactId, deltaId: artifacts.delta },
+    ...{ prompt: spec.prompts[task.promptIndex] ?? "", negativePrompt: spec.negativePrompt },
+    resume: sampled && resumeOf(sampled),
+    branchPeerAddress: "",
+  };
+}
+
+export function decodeRequest(assigned: Assigned): DecodeRequest {
+  const { task, record } = assigned;
+  return {
+    ...{ task: headerOf(assigned), frames: task.frames, framesPerPass: record.framesPerPass },
+    latentsId: record.artifacts.sampled[task.promptIndex]?.artifactId ?? "",
+  };
+}
