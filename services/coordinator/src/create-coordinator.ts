@@ -121,7 +121,6 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   leading.catch((thrown: unknown) => {
     logger.fatal({ err: thrown }, fromUnknown(thrown, "leading").message);
   });
-  const host = listen.replace(/:\d+$/, "");
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     stop.abort();
@@ -132,7 +131,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     await rm(workFolder, { recursive: true, force: true });
   };
   return {
-    ...{ id, address: options.advertise ?? `${host}:${server.port}`, active },
+    ...{ id, address: options.advertise ?? listen.replace(/:\d+$/, `:${server.port}`), active },
     metricsAddress: metricsServer?.address,
     close: () => {
       closing ??= close();

@@ -131,11 +131,11 @@ async function told(
 /** The newest first. */
 function list(
   reign: Reign,
-  { pageSize, pageToken }: ListRequest,
+  { editsMax, pageToken }: ListRequest,
   { tenant }: { readonly tenant: string },
 ): ListResponse {
-  const limits = { subject: "page size", min: 0, max: pageSizeMax };
-  const size = wholeNumber(pageSize, limits) || pageSizeDefault;
+  const limits = { subject: "edits of a page", min: 0, max: pageSizeMax };
+  const size = wholeNumber(editsMax, limits) || pageSizeDefault;
   const own = [...reign.storedRecords]
     .filter((record) => record.tenant === tenant)
     .sort((a, b) => b.submittedMs - a.submittedMs || (a.id < b.id ? -1 : 1));
