@@ -84,7 +84,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const context: NodeContext = {
     ...{ nodeId, board, models: new ModelShelf(opened.models) },
     artifacts: await openArtifacts(options, { link, meter }),
-    ...{ workFolder: join(cacheDir, "work"), tunings: new Map() },
+    ...{ workFolder: join(ownFolder(options), "work"), tunings: new Map() },
     nats: () => nats.connection(),
     onError: (error) => logError(logger, error),
   };
@@ -164,18 +164,22 @@ async function openModels(
 ): Promise<{ readonly engine: Engine; readonly models: readonly Model[] }> {
   const files = [];
   for (const source of models) files.push(await openModelFiles({ source, cacheDir }));
-  const programs = join(cacheDir, "programs");
-  const engine = await createEngine(engineName, { threads, cacheDir: programs });
+  const engine = await createEngine(engineName, { threads, cacheDir });
   return { engine, models: files.map((model) => openModel(model, engine)) };
 }
 
+/** Programs and converted weights are shared by all nodes of a machine; what a node pulls is not. */
+function ownFolder({ cacheDir, nodeId }: GpuNodeOptions): string {
+  return join(cacheDir, "nodes", nodeId);
+}
+
 async function openArtifacts(
-  { cacheDir, cacheBytesMax }: GpuNodeOptions,
+  options: GpuNodeOptions,
   { link, meter }: { readonly link: CoordinatorLink; readonly meter: NodeMeter },
 ): Promise<ArtifactCache> {
   return ArtifactCache.open({
-    folder: join(cacheDir, "artifacts"),
-    bytesMax: cacheBytesMax ?? artifactBytesMax,
+    folder: join(ownFolder(options), "artifacts"),
+    bytesMax: options.cacheBytesMax ?? artifactBytesMax,
     pull: (id, signal) =>
       meter.measured(link.pull(decodeArtifactId(id, { subject: "artifact" }), signal)),
   });
