@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { badUsage } from "@retake/coordinator/settings";
 import { Code, RetakeError } from "@retake/errors";
 import type { Edit } from "@retake/wire/edit";
@@ -137,7 +138,6 @@ const retry: EditAction = async (id, asked) => {
 
 const download: EditAction = async (id, asked) => {
   const { client, environment, options } = asked;
-  const { join } = await import("node:path");
   const { createResultFolder } = await import("../pipeline/result-folder.js");
   const { downloadFile, downloadFrames } = await import("../cluster/download-edit.js");
   const { isEnded, stateText } = await import("../cluster/edit-json.js");

@@ -9,7 +9,7 @@ import {
   tuningSpecs,
   wholeNumber,
 } from "@retake/coordinator/settings";
-import type { Layout } from "@retake/wire/edit";
+import type { EditSpec, Layout } from "@retake/wire/edit";
 import type { Command } from "commander";
 import type { Environment } from "../environment.js";
 import { addClientOptions, tellEdit, withClient } from "./cluster-commands.js";
@@ -70,15 +70,16 @@ async function submit(clip: string, options: RawOptions, environment: Environmen
   const settings = { ...given, ...(size === undefined ? {} : clipSizeOf(size)) };
   const { uploadVideo } = await import("../cluster/upload-video.js");
   const { callUnary } = await import("@retake/wire");
-  const { EditSpec } = await import("@retake/wire/edit");
+  const { Settings } = await import("@retake/wire/edit");
   await withClient(environment, options, async (client) => {
     const videoId = await uploadVideo(client, clip, environment.signal);
-    const spec = EditSpec.fromPartial({
-      ...{ sourcePrompt: source ?? "", prompts, negativePrompt: negative, videoId, layout },
-      ...{ model: textOption(options, "model") ?? "", settings },
-      priority: Number(options.priority ?? 0),
+    const spec: EditSpec = {
+      ...{ sourcePrompt: source ?? "", prompts, negativePrompt: negative, videoId },
+      ...{ model: textOption(options, "model") ?? "", priority: Number(options.priority ?? 0) },
+      ...{ startByUnixMs: 0, finishByUnixMs: 0, layout },
+      settings: Settings.fromPartial(settings),
       snapshotEverySteps: Number(options.snapshotEvery ?? 0),
-    });
+    };
     const request = { requestId: textOption(options, "requestId") ?? randomUUID(), spec };
     const { edits, call, patiently } = client;
     const { edit } = await patiently(() =>
@@ -89,10 +90,12 @@ async function submit(clip: string, options: RawOptions, environment: Environmen
 }
 
 function layoutOf(name: string | undefined): Layout {
-  const layouts = {
-    ...{ auto: "LAYOUT_UNSPECIFIED", prompts: "LAYOUT_PROMPTS" },
-    ...{ branches: "LAYOUT_BRANCHES", frames: "LAYOUT_FRAMES" },
-  } as const;
+  const layouts: Readonly<Record<(typeof layoutNames)[number], Layout>> = {
+    auto: "LAYOUT_UNSPECIFIED",
+    prompts: "LAYOUT_PROMPTS",
+    branches: "LAYOUT_BRANCHES",
+    frames: "LAYOUT_FRAMES",
+  };
   const found = layoutNames.find((known) => known === (name ?? "auto"));
   if (found !== undefined) return layouts[found];
   throw badUsage("--layout", { expected: `one of ${layoutNames.join(", ")}`, got: `${name}` });

@@ -71,7 +71,7 @@ const artifactBytesMax = 16 * 2 ** 30;
  *                      address that is none
  */
 export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
-  const { nodeId, coordinator, cacheDir, logger } = options;
+  const { nodeId, coordinator, logger } = options;
   decodeNodeId(nodeId);
   decodeAddress(coordinator, { subject: "coordinator's address" });
   const threads = options.threads ?? availableParallelism();
