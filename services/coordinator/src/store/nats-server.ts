@@ -46,6 +46,11 @@ const stopDurationMs = 5000;
 const pollEveryMs = 20;
 const loopback = "127.0.0.1";
 const logTailChars = 600;
+/**
+ * The server makes a buffer of every large message, and collects them whenever its small heap has
+ * doubled: with this, when it has grown fivefold, it takes half as much of a CPU for them.
+ */
+const collectorEnvironment = { GOGC: "400" };
 
 /**
  * Starts nats-server on loopback and waits until JetStream answers. It ends with this process, unless
@@ -60,7 +65,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const logPath = join(folder, "nats-server.log");
   await rm(logPath, { force: true });
   await writeFile(configPath, serverConfig({ ...options, logPath }));
-  const process_ = spawn(programPath, ["-c", configPath], { stdio: "ignore" });
+  const env = { ...collectorEnvironment, ...process.env };
+  const process_ = spawn(programPath, ["-c", configPath], { stdio: "ignore", env });
   const running = watchProcess(process_);
   try {
     const port = await reportedPort(join(folder, `nats-server_${process_.pid}.ports`), running);

@@ -80,7 +80,7 @@ class NodeExchange implements Exchange {
     this.#sweeper = new FrameSweeper({ everyBytes: this.#limits.sweepBytes });
     const { connection, nodeId } = options;
     if (connection === undefined) return;
-    if (!process.env["NO_TEACH"]) keepFreedMemory();
+    keepFreedMemory();
     this.#server = new ShardServer({
       ...{ connection, subject: this.#subjectOf(nodeId), limits: this.#limits },
       ...{ counter: this.#counter, sweeper: this.#sweeper },

@@ -35,7 +35,7 @@ const mebibyte = 1024 * kibibyte;
 export const exchangeLimits: ExchangeLimits = {
   pieceBytesMax: 128 * kibibyte,
   windowPerPeerMax: 16,
-  bytesInFlightMax: 4 * mebibyte,
+  bytesInFlightMax: mebibyte,
   bytesUnflushedMax: mebibyte,
   sweepBytes: 8 * mebibyte,
   heldRequestsMax: 4096,
