@@ -1,0 +1,149 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  digestOf,
+  followEdit,
+  type PrintedEdit,
+  type RunningCluster,
+  startCluster,
+  tensorsDigest,
+} from "./cluster-process.js";
+import { createWorkplace, demoClip, retake, tinyModel, type Workplace } from "./retake-process.js";
+
+/** Long enough to be interrupted in every phase. */
+const about: readonly string[] = [
+  ...[demoClip, "--source", "a car is running on the grass", "--seed", "5"],
+  ...["--prompt", "a horse is running on the grass", "--prompt", "a car is running in the desert"],
+  ...["--frames", "3", "--size", "64x64", "--steps", "40", "--draws", "2", "--ddim", "40"],
+];
+const videos = [
+  ...["1-a-horse-is-running-on-the-grass.mp4", "2-a-car-is-running-in-the-desert.mp4"],
+  ...["poster.png", "side-by-side.mp4"],
+];
+
+describe("a cluster of two nodes", () => {
+  let workplace: Workplace;
+  let cluster: RunningCluster;
+  /** What `retake edit` makes of the same, alone. */
+  let alone: Readonly<Record<string, string>>;
+
+  beforeAll(async () => {
+    workplace = await createWorkplace();
+    const out = join(workplace.path, "alone");
+    const args = ["edit", ...about, "--model", tinyModel, "--threads", "1", "--out", out];
+    const end = await retake(workplace, args);
+    expect(end.err.includes("retake:") ? end.err : "").toBe("");
+    alone = await digestsOf(out);
+    cluster = await startCluster(workplace, { nodeCount: 2, leaseMs: 3_000 });
+  });
+  afterAll(async () => {
+    const code = await cluster.stop();
+    expect(code).toBe(0);
+    expect((await processesOf(workplace)).join("\n")).toBe("");
+    await workplace.remove();
+  });
+
+  async function digestsOf(folder: string): Promise<Readonly<Record<string, string>>> {
+    const digests: Record<string, string> = {
+      delta: await tensorsDigest(join(folder, "delta.safetensors")),
+    };
+    for (const name of videos) digests[name] = await digestOf(join(folder, name));
+    return digests;
+  }
+
+  /** Follows an edit, does something to the cluster once, and compares the result's bits. */
+  async function sameBits(
+    disturb: (edit: PrintedEdit) => Promise<void> | undefined,
+  ): Promise<PrintedEdit> {
+    const works: Promise<void>[] = [];
+    const args = ["submit", ...about, "--dir", cluster.folder];
+    const { edit, end } = await followEdit(workplace, args, (now) => {
+      const work = works.length === 0 ? disturb(now) : undefined;
+      if (work !== undefined) works.push(work);
+    });
+    await Promise.all(works);
+    expect(end.code).toBe(0);
+    expect(edit.state).toBe("succeeded");
+    const out = join(workplace.path, edit.id);
+    const fetched = await cluster.ask(["download", edit.id, "--out", out]);
+    expect(fetched.err).toBe("");
+    expect(await digestsOf(out)).toEqual(alone);
+    return edit;
+  }
+
+  const tuned = (edit: PrintedEdit): boolean => edit.phase === "tune" && edit.committedSteps >= 8;
+  const sampled = (edit: PrintedEdit): boolean =>
+    edit.phase === "sample" && edit.progress.done >= 8;
+
+  it("makes the same bits as one process, and frames come in order", async () => {
+    const edit = await sameBits(() => undefined);
+    expect(edit.recoveries).toBe(0);
+    expect(edit.committedSteps).toBe(40);
+    expect(edit.weightsHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(edit.files.map(({ name }) => name).sort()).toEqual(
+      [...videos, "delta.safetensors", "manifest.json"].sort(),
+    );
+    const out = join(workplace.path, "frames");
+    const frames = await cluster.ask(["download", edit.id, "--frames", "1", "--out", out]);
+    expect(frames.err.trim().split("\n")).toEqual([
+      ...["frame-0000.png", "frame-0001.png", "frame-0002.png"],
+    ]);
+  });
+
+  it("makes the same bits when a node is killed while it tunes", async () => {
+    const edit = await sameBits((now) => (tuned(now) ? cluster.kill("node-2") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("makes the same bits when a node is killed while it samples", async () => {
+    const edit = await sameBits((now) => (sampled(now) ? cluster.kill("node-1") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("makes the same bits when the coordinator is killed while nodes tune", async () => {
+    const edit = await sameBits((now) => (tuned(now) ? cluster.kill("coordinator") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("makes the same bits when the coordinator is killed while nodes sample", async () => {
+    const edit = await sameBits((now) => (sampled(now) ? cluster.kill("coordinator") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("stops an edit that is canceled, and nodes are free for the next", async () => {
+    let isAsked = false;
+    const args = ["submit", ...about, "--dir", cluster.folder];
+    const { end, edit } = await followEdit(workplace, args, (now) => {
+      if (isAsked || !tuned(now)) return;
+      isAsked = true;
+      void cluster.ask(["cancel", now.id]);
+    });
+    expect([edit.state, end.code]).toEqual(["canceled", 130]);
+    expect(edit.committedSteps).toBeLessThan(40);
+    const { out } = await cluster.ask(["nodes", "--json"]);
+    const { nodes }: { nodes: { tasks: unknown[]; pid: number }[] } = JSON.parse(out);
+    expect(nodes.map(({ tasks }) => tasks.length)).toEqual([0, 0]);
+  });
+
+  it("takes one request once, and knows no edit that is not there", async () => {
+    const args = ["submit", ...about, "--steps", "0", "--request-id", "one", "--json"];
+    const ends = [await cluster.ask(args), await cluster.ask(args)];
+    const ids = ends.map(({ out }) => (JSON.parse(out) as PrintedEdit).id);
+    expect(ids[0]).toBe(ids[1]);
+    expect((await cluster.ask(["cancel", ids[0] ?? ""])).code).toBe(0);
+    const none = await cluster.ask(["get", "e0", "--json"]);
+    expect(none.code).toBe(3);
+    expect(none.err).toContain('"reason":"edit-unknown"');
+  });
+});
+
+/** Processes whose command line names the workplace: all of the cluster's do. */
+async function processesOf({ path }: Workplace): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const id of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(join("/proc", id, "cmdline"), "utf8").catch(() => "");
+    if (line.includes(path)) found.push(line.replaceAll("\0", " "));
+  }
+  return found;
+}
