@@ -29,7 +29,8 @@ interface StoredRecord {
 function decodeStored(stored: unknown): StoredRecord {
   const { format, record } = Object(stored);
   if (format !== formatVersion) {
-    throw malformed("edit record", `expected format ${formatVersion}, got ${String(format)}`);
+    const problem = `expected format ${formatVersion}, got ${String(format)}`;
+    throw malformed("edit record", { problem });
   }
   const fields = Object(record);
   const isText = (value: unknown): boolean => typeof value === "string";
@@ -44,7 +45,8 @@ function decodeStored(stored: unknown): StoredRecord {
     ...(phases.includes(fields.phase) ? [] : ["phase"]),
   ];
   if (wrong.length === 0) return { format, record: fields };
-  throw malformed("edit record", `expected whole fields, got others in ${wrong.join(", ")}`);
+  const problem = `expected whole fields, got others in ${wrong.join(", ")}`;
+  throw malformed("edit record", { problem });
 }
 
 export const storeCodecs: StoreCodecs<EditRecord, CommitRecord> = {

@@ -22,18 +22,16 @@ function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw malformed("stored record", `expected JSON, got ${bytes.length} bytes of something else`, {
-      cause,
-    });
+    const problem = `expected JSON, got ${bytes.length} bytes of something else`;
+    throw malformed("stored record", { problem, cause });
   }
 }
 
 /** What a store holds and cannot read: written by something else, or damaged. */
 export function malformed(
   subject: string,
-  problem: string,
-  options?: { readonly cause?: unknown },
+  { problem, cause }: { readonly problem: string; readonly cause?: unknown },
 ): RetakeError {
   const message = `${subject}: ${problem}; restore it from a backup, or remove it`;
-  return new RetakeError(Code.DataLoss, "record-malformed", message, options);
+  return new RetakeError(Code.DataLoss, "record-malformed", message, { cause });
 }

@@ -8,7 +8,7 @@ import { commit, commitCodec, sampleCodec } from "./testing/values.js";
 
 const options = { editKeptMs: 100, unreferencedKeptMs: 10 };
 
-/** An edit that ended at 0 and one that is open, with an artifact each, and one that nobody names. */
+/** An edit that ended at 0 and one that is open, an artifact of each, and one of nobody. */
 async function setUp() {
   let nowUnixMs = 0;
   const stores = createMemoryStores({ record: sampleCodec, commit: commitCodec });
@@ -21,7 +21,7 @@ async function setUp() {
   for (const editId of ["ended", "open"]) {
     await stores.records.create(editId, { text: editId });
     await stores.commits.append(commit(0, { editId }), { after: 0 });
-    await stores.events.append(editId, "began");
+    await stores.events.append(editId, { line: "began" });
   }
   const edits = [
     { id: "ended", endedUnixMs: 0, artifactIds: [own.id] },

@@ -49,8 +49,8 @@ const leaderId = "leader";
 const renewalsPerLease = 3;
 
 /**
- * Leadership by a lease in a record store. The lease only says when to try; what keeps an old leader
- * out is its epoch, and the revision that every write compares.
+ * Leadership by a lease in a record store. The lease only says when to try; what keeps an old
+ * leader out is its epoch, and the revision that every write compares.
  */
 export function createEpochLock(
   leaders: RecordStore<Leader>,
@@ -131,7 +131,7 @@ function lead({ leaders, clock, held, onLost, reason }: LeadOptions): Leadership
   };
 }
 
-/** Renews, and says why it could not any more. The claimants' patience is longer than the holder's. */
+/** Renews, and says why it could not any more. Claimants are more patient than the holder. */
 async function renewUntilLost(
   options: Pick<LeadOptions, "leaders" | "clock" | "held"> & { readonly signal: AbortSignal },
 ): Promise<string> {

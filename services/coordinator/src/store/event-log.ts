@@ -3,7 +3,7 @@ import { eventLineBytesMax } from "./limits.js";
 /** A line about an edit, for people: bounded, the oldest go first. */
 export interface EventLog {
   /** A line that is too long is cut: telling about an edit must not end it. */
-  append(editId: string, line: string): Promise<void>;
+  append(editId: string, event: { readonly line: string }): Promise<void>;
   /** The last lines, oldest first. */
   read(editId: string, options?: { readonly limit?: number }): Promise<readonly string[]>;
   purge(editId: string): Promise<void>;

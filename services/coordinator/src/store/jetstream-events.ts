@@ -25,7 +25,7 @@ export async function openJetStreamEvents(
     return `${subjectPrefix}.${editId}`;
   };
   return {
-    append: async (editId, line) => {
+    append: async (editId, { line }) => {
       await publish(access, { stream, subject: subjectOf(editId), bytes: encodeLine(line) });
     },
     read: async (editId, { limit = eventsPerEditMax } = {}) => {

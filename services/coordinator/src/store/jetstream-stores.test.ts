@@ -120,7 +120,7 @@ describe("openJetStreamStores", () => {
     });
     await jsm.streams.update(`${name}-commits`, { max_bytes: 4000 });
     expect((await commits.append(commit, { after: 0 })).outcome).toBe("written");
-    await events.append("edit", "there is room");
+    await events.append("edit", { line: "there is room" });
   });
 
   it("says that the store is unavailable when the deadline of a write is over", async () => {

@@ -110,5 +110,6 @@ async function assertVersion(versions: RecordStore<number>): Promise<void> {
 
 function decodeVersion(json: unknown): number {
   if (Number.isSafeInteger(json) && Number(json) > 0) return Number(json);
-  throw malformed("store version", `expected a whole number, got ${JSON.stringify(json)}`);
+  const problem = `expected a whole number, got ${JSON.stringify(json)}`;
+  throw malformed("store version", { problem });
 }

@@ -65,7 +65,9 @@ export function decodeLeader(json: unknown): Leader {
     (value) => Number.isSafeInteger(value) && value >= 0,
   );
   if (typeof holder !== "string" || !areNumbers) {
-    throw malformed("leader record", "expected holder, epoch, leaseDurationMs and renewals");
+    throw malformed("leader record", {
+      problem: "expected holder, epoch, leaseDurationMs and renewals",
+    });
   }
   return { holder, epoch, leaseDurationMs, renewals };
 }

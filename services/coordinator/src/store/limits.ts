@@ -1,6 +1,6 @@
 /** Every maximum of the store, with its unit. */
 
-/** Of a record, a commit or an event line with its headers: the server's max_payload counts both. */
+/** Of a record, a commit or an event line with its headers: max_payload counts both. */
 export const valueBytesMax = 960 * 1024;
 /** Room for the headers of a write: ids, expected sequence, a write id. */
 export const headerBytesMax = 1024;

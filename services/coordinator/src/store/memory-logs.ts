@@ -69,7 +69,7 @@ export function fenceConflict(
 export function createMemoryEvents(): EventLog {
   const lines = new Map<string, readonly Uint8Array[]>();
   return {
-    append: async (editId, line) => {
+    append: async (editId, { line }) => {
       assertStoreId(editId);
       const all = [...(lines.get(editId) ?? []), encodeLine(line)];
       lines.set(editId, all.slice(-eventsPerEditMax));

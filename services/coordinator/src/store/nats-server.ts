@@ -53,8 +53,8 @@ const logTailChars = 600;
 const collectorEnvironment = { GOGC: "400" };
 
 /**
- * Starts nats-server on loopback and waits until JetStream answers. It ends with this process, unless
- * that is killed by SIGKILL.
+ * Starts nats-server on loopback and waits until JetStream answers. It ends with this process,
+ * unless that is killed by SIGKILL.
  *
  * @throws RetakeError nats-server-failed
  */
@@ -84,7 +84,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
 }
 
-/** Servers of one JetStream cluster, started together: each waits for the others to elect a leader. */
+/** Servers of one JetStream cluster, started together: each waits for the others to elect. */
 export async function startNatsCluster(options: {
   readonly programPath: string;
   readonly folder: string;

@@ -36,7 +36,7 @@ export type Change<Value> =
 
 /**
  * Records by id, each written only by compare-and-set. Reads and lists see every acknowledged
- * write; a watch may lag behind and may skip what was overwritten meanwhile, but ends at the latest.
+ * write; a watch may lag behind and skip what was overwritten meanwhile, but ends at the latest.
  */
 export interface RecordStore<Value> {
   /** Writes a record that must not be there yet. */

@@ -66,7 +66,9 @@ export function decideGarbage(
     storedByUnixMs,
     freedBytes,
     keptBytes,
-    reason: `${counts} and ${artifactCounts} may go: ${freedBytes} of ${keptBytes + freedBytes} bytes`,
+    reason:
+      `${counts} and ${artifactCounts} may go: ` +
+      `${freedBytes} of ${keptBytes + freedBytes} bytes`,
   };
 }
 

@@ -11,8 +11,12 @@ export function describeStores(
   create: () => Promise<Stores<Sample, SampleCommit>>,
 ): void {
   describe(`records: ${name}`, () => describeRecords(async () => (await create()).records));
+  describe(`lists of records: ${name}`, () => describeLists(async () => (await create()).records));
+  describe(`bounds of records: ${name}`, () =>
+    describeBounds(async () => (await create()).records));
   describe(`watch of records: ${name}`, () => describeWatch(async () => (await create()).records));
   describe(`commits: ${name}`, () => describeCommits(create));
+  describe(`fences: ${name}`, () => describeFences(create));
   describe(`events: ${name}`, () => describeEvents(create));
 }
 
@@ -82,7 +86,9 @@ function describeRecords(create: () => Promise<RecordStore<Sample>>): void {
     );
     expect(revisionOf(await records.create("a", { text: "new" }))).toBeGreaterThan(second);
   });
+}
 
+function describeLists(create: () => Promise<RecordStore<Sample>>): void {
   it("lists in pages by id, each record once", async () => {
     const records = await create();
     const ids = Array.from({ length: 25 }, (_, index) => `id-${String(index).padStart(2, "0")}`);
@@ -106,7 +112,9 @@ function describeRecords(create: () => Promise<RecordStore<Sample>>): void {
     expect(page.unreadable).toEqual([{ id: "b", revision, reason: expect.any(String) }]);
     await expect(records.get("b")).rejects.toMatchObject({ reason: "record-malformed" });
   });
+}
 
+function describeBounds(create: () => Promise<RecordStore<Sample>>): void {
   it("takes a value of the largest size, and refuses one byte more", async () => {
     const records = await create();
     const overhead = JSON.stringify({ text: "" }).length;
@@ -194,7 +202,9 @@ function describeCommits(create: () => Promise<Stores<Sample, SampleCommit>>): v
     }
     expect((await commits.append(commit(8), { after })).outcome).toBe("written");
   });
+}
 
+function describeFences(create: () => Promise<Stores<Sample, SampleCommit>>): void {
   it("shuts out a lower epoch for good, even one that reads the head anew", async () => {
     const { commits } = await create();
     const old = revisionOf(await commits.append(commit(0), { after: 0 }));
@@ -239,8 +249,8 @@ function describeCommits(create: () => Promise<Stores<Sample, SampleCommit>>): v
 function describeEvents(create: () => Promise<Stores<Sample, SampleCommit>>): void {
   it("keeps the lines of each edit, oldest first, and gives the last ones", async () => {
     const { events } = await create();
-    for (const line of ["one", "two", "three"]) await events.append("edit", line);
-    await events.append("other", "four");
+    for (const line of ["one", "two", "three"]) await events.append("edit", { line });
+    await events.append("other", { line: "four" });
     expect(await events.read("edit")).toEqual(["one", "two", "three"]);
     expect(await events.read("edit", { limit: 2 })).toEqual(["two", "three"]);
     await events.purge("edit");
@@ -252,15 +262,15 @@ function describeEvents(create: () => Promise<Stores<Sample, SampleCommit>>): vo
     const { events } = await create();
     const edit = randomUUID();
     const lines = Array.from({ length: eventsPerEditMax + 2 }, (_, index) => `line ${index}`);
-    for (const line of lines) await events.append(edit, line);
+    for (const line of lines) await events.append(edit, { line });
     expect(await events.read(edit)).toEqual(lines.slice(2));
   });
 
   it("cuts a line that is too long between two characters", async () => {
     const { events } = await create();
-    await events.append("edit", "é".repeat(eventLineBytesMax));
+    await events.append("edit", { line: "é".repeat(eventLineBytesMax) });
     expect(await events.read("edit")).toEqual(["é".repeat(eventLineBytesMax / 2)]);
-    await events.append("edit", `x${"é".repeat(eventLineBytesMax)}`);
+    await events.append("edit", { line: `x${"é".repeat(eventLineBytesMax)}` });
     expect((await events.read("edit"))[1]).toBe(`x${"é".repeat(eventLineBytesMax / 2 - 1)}`);
   });
 }

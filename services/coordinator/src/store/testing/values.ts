@@ -12,7 +12,8 @@ export interface SampleCommit extends Commit {
 /** Refuses a text of "refuse me", so that a test can plant a record that cannot be read. */
 export const sampleCodec: Codec<Sample> = jsonCodec((json) => {
   const { text } = Object(json);
-  if (typeof text !== "string" || text === "refuse me") throw malformed("sample", "expected text");
+  if (typeof text !== "string" || text === "refuse me")
+    throw malformed("sample", { problem: "expected text" });
   return { text };
 });
 
