@@ -245,9 +245,9 @@ async function main(): Promise<boolean> {
     notes: [
       `${options.nodes} processes, ${options.steps} steps of ${options.length} values, pieces of ` +
         `${options.piece / 1024} KiB, ${options.window} requests to each peer; one draw a node.`,
-      `Of the answers, ${measured.pending} said "ask again". Plain sockets: as many processes, each ` +
-        "of which reads from each other at once, into its vector, what a step brings it; the best of " +
-        `${2 * socketPasses} passes, before and after.`,
+      `Of the answers, ${measured.pending} said "ask again". Plain sockets: as many processes, ` +
+        "each of which reads from each other at once, into its vector, what a step brings it; " +
+        `the best of ${2 * socketPasses} passes, before and after.`,
       "Beyond its vectors: the peak of the process's memory less that before its vectors (one " +
         "partial sum, one gradient) were made, and less the vectors.",
     ],

@@ -61,7 +61,7 @@ export class StepRun {
     this.#state = openStep(options.begin);
     setMaxListeners(0, this.#end.signal);
     for (const { shardIndex, pieces } of options.begin.plan.shards) {
-      if (pieces.length === 0) this.#checkShard(shardIndex);
+      if (pieces.length === 0) this.#checkShard({ shardIndex });
     }
   }
 
@@ -201,10 +201,10 @@ export class StepRun {
   #take(piece: Piece, ownersSum?: number): boolean {
     const { state, isShardComplete } = takePiece(this.#state, piece);
     this.#state = state;
-    return !isShardComplete || this.#checkShard(piece.shardIndex, ownersSum);
+    return !isShardComplete || this.#checkShard(piece, ownersSum);
   }
 
-  #checkShard(shardIndex: number, ownersSum?: number): boolean {
+  #checkShard({ shardIndex }: Pick<Piece, "shardIndex">, ownersSum?: number): boolean {
     const range = this.#options.begin.plan.shards[shardIndex]?.range ?? { begin: 0, end: 0 };
     const values = this.#valuesAt(range);
     const ownSum = sumOfSquares(values, { begin: 0, end: values.length });
