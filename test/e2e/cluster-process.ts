@@ -3,10 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { type ProcessEnd, retake, tinyModel, type Workplace } from "./retake-process.js";
-
-const program = fileURLToPath(new URL("../../packages/cli/bin/retake.js", import.meta.url));
+import { type ProcessEnd, program, retake, tinyModel, type Workplace } from "./retake-process.js";
 
 /** A cluster of real processes, as `retake up` runs it. */
 export interface RunningCluster {

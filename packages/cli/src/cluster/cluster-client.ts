@@ -72,7 +72,7 @@ async function givenToken(env: Environment["env"], path: string | undefined): Pr
   return text.trim();
 }
 
-/** Whether the same call may succeed in a moment: its coordinator is away, or another takes over. */
+/** Whether the same call may succeed in a moment: no coordinator leads, or none answers. */
 export function isAway({ code }: RetakeError): boolean {
   return code === Code.Unavailable;
 }

@@ -182,7 +182,7 @@ async function listEdits({ client, environment, options }: Asked): Promise<void>
   const all: Edit[] = [];
   let pageToken = "";
   do {
-    const request = { pageSize: 0, pageToken };
+    const request = { editsMax: 0, pageToken };
     const page = await patiently(() =>
       callUnary(edits.list.bind(edits), request, call("listing edits")),
     );

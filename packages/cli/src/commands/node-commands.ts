@@ -2,13 +2,18 @@ import type { NodeStatus } from "@retake/wire/membership";
 import type { Command } from "commander";
 import type { Environment } from "../environment.js";
 import { aligned } from "../text/aligned.js";
+import { ageOfText, byteText } from "../text/byte-text.js";
 import { addClientOptions, withClient } from "./cluster-commands.js";
 import type { RawOptions } from "./option-groups.js";
 
 /** How long a node may take to hand over what it has. */
 const drainDurationMsMax = 3_600_000;
+const gcDurationMsMax = 600_000;
+const dayMs = 24 * 3_600_000;
+const editKeptMs = 30 * dayMs;
+const unusedKeptMs = dayMs;
 
-/** Adds what whoever runs a cluster asks of it: `nodes` and `drain`. */
+/** Adds what whoever runs a cluster asks of it: `nodes`, `drain` and `gc`. */
 export function addNodeCommands(program: Command, environment: Environment): void {
   const nodes = program
     .command("nodes")
@@ -21,6 +26,19 @@ export function addNodeCommands(program: Command, environment: Environment): voi
     .argument("<node>", "its name, as nodes prints it")
     .action((nodeId: string, options: RawOptions) => drainNode(nodeId, options, environment));
   addClientOptions(drain);
+  const age = (label: string) => (text: string) => ageOfText(text, { label });
+  const gc = program
+    .command("gc")
+    .description("remove edits that ended long ago, and files that no edit names")
+    .option("--older <age>", "edits that ended so long ago: 12h, 30d", age("--older"), editKeptMs)
+    .option("--unused <age>", "files that nothing names for so long", age("--unused"), unusedKeptMs)
+    .option("--dry-run", "only say what would go")
+    .addHelpText(
+      "after",
+      "\nWithout options: edits after 30 days, files that nothing names after 1 day.",
+    )
+    .action((options: RawOptions) => collect(options, environment));
+  addClientOptions(gc);
 }
 
 async function listNodes(options: RawOptions, environment: Environment): Promise<void> {
@@ -70,5 +88,23 @@ async function drainNode(
     const isJson = options.json === true;
     const told = isJson ? JSON.stringify({ nodeId, drained: true }) : `${nodeId} holds no task`;
     environment.writeOut(`${told}\n`);
+  });
+}
+
+async function collect(options: RawOptions, environment: Environment): Promise<void> {
+  const { callUnary } = await import("@retake/wire");
+  const request = {
+    editKeptMs: Number(options.older),
+    unreferencedKeptMs: Number(options.unused),
+    dryRun: options.dryRun === true,
+  };
+  await withClient(environment, options, async ({ artifacts, call }) => {
+    const settings = { ...call("collecting garbage"), timeoutMs: gcDurationMsMax };
+    const gone = await callUnary(artifacts.collectGarbage.bind(artifacts), request, settings);
+    const { edits, artifacts: files, freedBytes, keptBytes } = gone;
+    const verb = request.dryRun ? "would remove" : "removed";
+    const what = `${edits} edits and ${files} files, ${byteText(freedBytes)}`;
+    const page = `${verb} ${what}; ${byteText(keptBytes)} stay`;
+    environment.writeOut(`${options.json === true ? JSON.stringify(gone) : page}\n`);
   });
 }

@@ -30,6 +30,8 @@ export interface GpuNodeOptions {
   /** host:port of the coordinator. */
   readonly coordinator: string;
   readonly nodeId: string;
+  /** Of the tenant "cluster"; needed where the coordinator listens beyond loopback. */
+  readonly token?: string | undefined;
   /** Checkpoints to serve: folders, or names on the hub. */
   readonly models: readonly string[];
   readonly engine?: EngineName | undefined;
@@ -77,7 +79,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const threads = options.threads ?? availableParallelism();
   const engineName = options.engine ?? "onnx-cpu";
   const opened = await openModels(options, { engineName, threads });
-  const link = connectCoordinator(coordinator);
+  const link = connectCoordinator(coordinator, { token: options.token ?? "" });
   const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
   const meter = await measuredRates(opened.models, performance.now.bind(performance));
   const nats = new NatsLink(nodeId);
@@ -168,7 +170,7 @@ async function openModels(
   return { engine, models: files.map((model) => openModel(model, engine)) };
 }
 
-/** Programs and converted weights are shared by all nodes of a machine; what a node pulls is not. */
+/** Programs and converted weights are shared by the nodes of a machine; what one pulls is not. */
 function ownFolder({ cacheDir, nodeId }: GpuNodeOptions): string {
   return join(cacheDir, "nodes", nodeId);
 }

@@ -380,7 +380,8 @@ export interface GetResponse {
 }
 
 export interface ListRequest {
-  readonly pageSize: number;
+  /** Of one page; 0 takes the default. */
+  readonly editsMax: number;
   readonly pageToken: string;
 }
 
@@ -1786,13 +1787,13 @@ export const GetResponse: MessageFns<GetResponse> = {
 };
 
 function createBaseListRequest(): ListRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { editsMax: 0, pageToken: "" };
 }
 
 export const ListRequest: MessageFns<ListRequest> = {
   encode(message: ListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.pageSize !== 0) {
-      writer.uint32(8).uint32(message.pageSize);
+    if (message.editsMax !== 0) {
+      writer.uint32(8).uint32(message.editsMax);
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
@@ -1818,7 +1819,7 @@ export const ListRequest: MessageFns<ListRequest> = {
               break;
             }
 
-            message.pageSize = reader.uint32();
+            message.editsMax = reader.uint32();
             continue;
           }
           case 2: {
@@ -1846,7 +1847,7 @@ export const ListRequest: MessageFns<ListRequest> = {
   },
   fromPartial<I extends Exact<DeepPartial<ListRequest>, I>>(object: I): ListRequest {
     const message = createBaseListRequest() as any;
-    message.pageSize = object.pageSize ?? 0;
+    message.editsMax = object.editsMax ?? 0;
     message.pageToken = object.pageToken ?? "";
     return message;
   },
