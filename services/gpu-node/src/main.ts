@@ -40,6 +40,7 @@ function optionsOf(
         advertise: text,
         cache: text,
         "token-file": text,
+        metrics: text,
         model: { type: "string", multiple: true },
       },
     },
@@ -50,7 +51,7 @@ function optionsOf(
     models: given(values.model, "--model"),
     engine: values.engine === undefined ? undefined : decodeEngine(values.engine),
     threads: values.threads === undefined ? undefined : decodeThreads(values.threads),
-    ...{ listen: values.listen, advertise: values.advertise },
+    ...{ listen: values.listen, advertise: values.advertise, metricsListen: values.metrics },
     cacheDir: given(values.cache, "--cache"),
     tokenFile: values["token-file"],
   };

@@ -140,7 +140,7 @@ describe("adopt", () => {
     expect(await adoptE1(stores, 2)).toBeUndefined();
   });
 
-  it("does not rewrite an edit that has ended, and reads no log of one that succeeded", async () => {
+  it("rewrites no edit that has ended, and reads no log of one that succeeded", async () => {
     const stores = createMemoryStores(storeCodecs);
     await stores.records.create("e1", { ...aRecord({}), id: "e1", state: "succeeded" });
     expect(await adoptE1(stores, 2)).toMatchObject({ record: { epoch: 1 }, log: undefined });

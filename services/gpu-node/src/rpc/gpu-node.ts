@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { Server as HttpServer } from "node:http";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -23,6 +24,7 @@ import { ModelShelf } from "./model-shelf.js";
 import { NatsLink } from "./nats-link.js";
 import type { NodeContext } from "./node-context.js";
 import { measuredRates, type NodeMeter } from "./node-meter.js";
+import { serveNodeMetrics } from "./node-metrics.js";
 import { nodeService, peerService } from "./node-services.js";
 import { TaskBoard } from "./task-board.js";
 
@@ -41,6 +43,8 @@ export interface GpuNodeOptions {
   readonly listen?: string | undefined;
   /** How others reach this node, where that is not the address it listens at. */
   readonly advertise?: string | undefined;
+  /** host:port of /metrics; none without. */
+  readonly metricsListen?: string | undefined;
   /** For artifacts, compiled programs and converted weights. */
   readonly cacheDir: string;
   /** What artifacts may take of it. Default 16 GiB. */
@@ -91,6 +95,8 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     onError: (error) => logError(logger, error),
   };
   const { server, port, health } = await listen(options, context);
+  const { metricsListen } = options;
+  const metrics = metricsListen && (await serveNodeMetrics(metricsListen, { board, meter }));
   const host = (options.listen ?? "127.0.0.1:0").replace(/:\d+$/, "");
   const address = options.advertise ?? `${host}:${port}`;
   const info: NodeInfo = {
@@ -98,7 +104,8 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     ...{ version: ownVersion(), engine: engineName, numericsId: opened.engine.numericsId },
     ...{ threads, memoryBytes: totalmem(), models: [...context.models.infos] },
   };
-  return runningNode({ options, info, context, link, meter, nats, server, health, ...opened });
+  const serving = { server, health, metrics: metrics || undefined };
+  return runningNode({ options, info, context, link, meter, nats, ...serving, ...opened });
 }
 
 interface RunningParts {
@@ -110,12 +117,13 @@ interface RunningParts {
   readonly nats: NatsLink;
   readonly server: Server;
   readonly health: HealthImplementation;
+  readonly metrics: HttpServer | undefined;
   readonly engine: Engine;
 }
 
 /** Joins, and gives the handle by which the node is ended. */
 function runningNode(parts: RunningParts): GpuNode {
-  const { info, context, link, meter, nats, server, health, engine } = parts;
+  const { info, context, link, meter, nats, server, health, metrics, engine } = parts;
   const { nodeId, address, numericsId } = info;
   const { logger } = parts.options;
   let onClosed = (): void => {};
@@ -138,6 +146,7 @@ function runningNode(parts: RunningParts): GpuNode {
       context.board.voidAll();
       await context.board.drain();
       server.forceShutdown();
+      metrics?.close();
       link.close();
       await nats.close();
       await engine.close();
