@@ -56,8 +56,10 @@ class Child {
     });
     const { stdout } = this.#process;
     if (stdout === null) throw new Error("the child has no output");
-    process.once("exit", () => void this.#process.kill());
+    const kill = (): void => void this.#process.kill();
+    process.once("exit", kill);
     this.#ended = new Promise((resolve) => this.#process.once("close", resolve));
+    void this.#ended.then(() => process.off("exit", kill));
     this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   }
 

@@ -5,8 +5,8 @@ import { shardSubject } from "@retake/wire";
 import { decodeEditId, decodeNodeId } from "@retake/wire/decoders";
 import { ShardKind, type ShardRequest } from "@retake/wire/exchange";
 import { FrameSweeper } from "./frame-sweeper.js";
-import { keepFreedMemory } from "./keep-freed-memory.js";
 import { type ExchangeLimits, exchangeLimits } from "./limits.js";
+import { prepareMemory } from "./prepare-memory.js";
 import { type Position, type ShardAnswer, shardAnswer } from "./shard-answer.js";
 import { ExchangeCounter, type ExchangeCounts, type ShardConnection } from "./shard-connection.js";
 import { ShardServer } from "./shard-server.js";
@@ -80,7 +80,7 @@ class NodeExchange implements Exchange {
     this.#sweeper = new FrameSweeper({ everyBytes: this.#limits.sweepBytes });
     const { connection, nodeId } = options;
     if (connection === undefined) return;
-    keepFreedMemory();
+    prepareMemory();
     this.#server = new ShardServer({
       ...{ connection, subject: this.#subjectOf(nodeId), limits: this.#limits },
       ...{ counter: this.#counter, sweeper: this.#sweeper },
