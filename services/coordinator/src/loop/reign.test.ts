@@ -2,6 +2,7 @@ import { Code, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultOptions } from "../job/cluster-state.js";
+import type { CoordinatorEvent } from "../job/events.js";
 import { aRecord, aSpec } from "../job/testing/an-edit.js";
 import { createMemoryStores } from "../store/memory-stores.js";
 import { type Adopted, adopt, type EditStores } from "./adopt.js";
@@ -25,9 +26,10 @@ function begin(stores: EditStores, taken: readonly Adopted[] = [], epoch = 2) {
   return { reign, effects };
 }
 
-const submitted = {
-  ...{ kind: "submitted", editId: "e1", tenant: "t", requestId: "r", spec: aSpec() },
-} as const;
+const submitted: CoordinatorEvent = {
+  kind: "submitted",
+  ...{ editId: "e1", tenant: "t", requestId: "r", spec: aSpec() },
+};
 const kinds = (effects: readonly TaskEffect[]): readonly string[] =>
   effects.map(({ kind }) => kind);
 
