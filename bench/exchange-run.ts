@@ -1,13 +1,13 @@
 /**
  * One member of a quorum, for `bench:exchange`: reads commands from its input, a line each, and
- * says what it measured. `reader` instead of a rank: reads a raw socket to its end.
+ * says what it measured. With `--sockets`: a process that exchanges as much over plain sockets.
  */
-import { connect as connectSocket } from "node:net";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { createExchange, type Exchange, exchangeLimits } from "@retake/gpu-node/exchange";
 import { shardCount } from "@retake/model/tuning";
+import { createSocketMember } from "./exchange-sockets.js";
 import { memoryOf, ownPeakRss, resetOwnPeakRss } from "./process-memory.js";
 
 const editId = "bench";
@@ -20,6 +20,7 @@ interface MemberOptions {
   readonly pieceBytesMax: number;
   readonly windowPerPeerMax: number;
   readonly bytesInFlightMax: number;
+  readonly sweepBytes: number;
 }
 
 const say = (line: object): void => console.log(JSON.stringify(line));
@@ -59,13 +60,14 @@ async function countDisconnects(connection: NatsConnection, counted: { disconnec
 
 async function member(options: MemberOptions): Promise<void> {
   const { rank, worldSize, vectorLength, url } = options;
-  const { pieceBytesMax, windowPerPeerMax, bytesInFlightMax } = options;
-  const connection = await connect({ servers: url, maxReconnectAttempts: -1 });
+  const { pieceBytesMax, windowPerPeerMax, bytesInFlightMax, sweepBytes } = options;
+  const settings = { maxReconnectAttempts: -1, noAsyncTraces: true };
+  const connection = await connect({ servers: url, ...settings });
   const counted = { disconnects: 0 };
   void countDisconnects(connection, counted);
   const exchange = createExchange({
     ...{ connection, editId, nodeId: nodeName(rank), vectorLength },
-    limits: { pieceBytesMax, windowPerPeerMax, bytesInFlightMax },
+    limits: { pieceBytesMax, windowPerPeerMax, bytesInFlightMax, sweepBytes },
   });
   await connection.flush();
   resetOwnPeakRss();
@@ -88,33 +90,20 @@ async function member(options: MemberOptions): Promise<void> {
   await connection.close();
 }
 
-/** Reads all that a socket sends into a vector, again and again, and how long it took. */
-async function reader({
-  port,
-  vectorLength,
-}: {
-  port: number;
-  vectorLength: number;
-}): Promise<void> {
-  const socket = connectSocket(port, "127.0.0.1");
-  const vector = Buffer.alloc(4 * vectorLength, 1);
-  let bytes = 0;
-  let began: number | undefined;
-  for await (const chunk of socket) {
-    began ??= performance.now();
-    // What would run over the end is left out.
-    vector.set(
-      (chunk as Buffer).subarray(0, vector.length - (bytes % vector.length)),
-      bytes % vector.length,
-    );
-    bytes += (chunk as Buffer).length;
+/** Waits for the ports of all, then carries over plain sockets what a step carries. */
+async function socketMember({ rank, vectorLength, pieceBytesMax }: MemberOptions): Promise<void> {
+  const own = await createSocketMember({ rank, vectorLength, pieceBytesMax });
+  say({ port: own.port });
+  for await (const line of createInterface({ input: process.stdin })) {
+    const seconds = await own.exchange(line.split(" ").map(Number));
+    say({ seconds });
   }
-  say({ bytes, seconds: (performance.now() - (began ?? 0)) / 1000 });
+  own.close();
 }
 
 const { values } = parseArgs({
   options: {
-    reader: { type: "string" },
+    sockets: { type: "boolean", default: false },
     rank: { type: "string", default: "0" },
     nodes: { type: "string", default: "1" },
     length: { type: "string", default: "0" },
@@ -122,14 +111,13 @@ const { values } = parseArgs({
     piece: { type: "string", default: String(exchangeLimits.pieceBytesMax) },
     flight: { type: "string", default: String(exchangeLimits.bytesInFlightMax) },
     window: { type: "string", default: String(exchangeLimits.windowPerPeerMax) },
+    sweep: { type: "string", default: String(exchangeLimits.sweepBytes) },
   },
 });
-if (values.reader !== undefined)
-  await reader({ port: Number(values.reader), vectorLength: Number(values.length) });
-else {
-  await member({
-    ...{ rank: Number(values.rank), worldSize: Number(values.nodes), url: values.url },
-    ...{ vectorLength: Number(values.length), pieceBytesMax: Number(values.piece) },
-    ...{ windowPerPeerMax: Number(values.window), bytesInFlightMax: Number(values.flight) },
-  });
-}
+const memberOptions: MemberOptions = {
+  ...{ rank: Number(values.rank), worldSize: Number(values.nodes), url: values.url },
+  ...{ vectorLength: Number(values.length), pieceBytesMax: Number(values.piece) },
+  ...{ windowPerPeerMax: Number(values.window), bytesInFlightMax: Number(values.flight) },
+  sweepBytes: Number(values.sweep),
+};
+await (values.sockets ? socketMember(memberOptions) : member(memberOptions));

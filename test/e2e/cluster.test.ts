@@ -1,150 +1,149 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { type NatsServer, startNatsServer } from "@retake/coordinator";
-import { callUnary, clientOptions, readStream, sendStream } from "@retake/wire";
-import { type Edit, EditServiceClient, type EditSpec, type Settings } from "@retake/wire/edit";
-import { MembershipServiceClient } from "@retake/wire/membership";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { natsProgram } from "./nats-process.js";
+import {
+  digestOf,
+  followEdit,
+  type PrintedEdit,
+  type RunningCluster,
+  startCluster,
+  tensorsDigest,
+} from "./cluster-process.js";
+import { createWorkplace, demoClip, retake, tinyModel, type Workplace } from "./retake-process.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const grpc = createRequire(join(root, "packages/wire/package.json"))(
-  "@grpc/grpc-js",
-) as typeof import("@grpc/grpc-js");
-const clip = join(root, "models/demo/clips/car-running-on-grass.mp4");
+/** Long enough to be interrupted in every phase. */
+const about: readonly string[] = [
+  ...[demoClip, "--source", "a car is running on the grass", "--seed", "5"],
+  ...["--prompt", "a horse is running on the grass", "--prompt", "a car is running in the desert"],
+  ...["--frames", "3", "--size", "64x64", "--steps", "40", "--draws", "2", "--ddim", "40"],
+];
+const videos = [
+  ...["1-a-horse-is-running-on-the-grass.mp4", "2-a-car-is-running-in-the-desert.mp4"],
+  ...["poster.png", "side-by-side.mp4"],
+];
 
-const settings: Settings = {
-  ...{ frames: 4, width: 64, height: 64, steps: 3, draws: 2, ddim: 4, guidance: 7.5, seed: 33 },
-  ...{ stride: undefined, start: undefined, fit: undefined, rate: undefined, mode: undefined },
-  ...{ temporalStart: undefined, memory: undefined, strength: undefined, batch: undefined },
-};
+describe("a cluster of two nodes", () => {
+  let workplace: Workplace;
+  let cluster: RunningCluster;
+  /** What `retake edit` makes of the same, alone. */
+  let alone: Readonly<Record<string, string>>;
 
-/** Real processes: a coordinator on a real NATS, and nodes of one thread each. */
-interface Cluster {
-  readonly edits: EditServiceClient;
-  /** Hash of the one model that all nodes serve. */
-  readonly model: string;
-  close(): Promise<void>;
-}
-
-function started(args: readonly string[]): { child: ChildProcess; address: Promise<string> } {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const lines = createInterface({ input: child.stdout });
-  const address = new Promise<string>((resolve, reject) => {
-    lines.on("line", (line) => {
-      const said: { msg?: string; address?: string } = JSON.parse(line);
-      if (said.msg === "listening") resolve(said.address ?? "");
-    });
-    child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
-  });
-  return { child, address };
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  const exit = new Promise((resolve) => child.once("exit", resolve));
-  if (child.exitCode !== null || !child.kill("SIGKILL")) return;
-  await exit;
-}
-
-async function startCluster(nats: NatsServer, folder: string, nodeCount: number) {
-  const store = ["--store-name", `nodes-${nodeCount}`, "--store-folder", join(folder, "store")];
-  const main = join(root, "services/coordinator/dist/main.js");
-  const coordinator = started([main, "--nats", nats.url, ...store]);
-  const address = await coordinator.address;
-  const nodes = Array.from({ length: nodeCount }, (_, index) =>
-    started([
-      join(root, "services/gpu-node/dist/main.js"),
-      ...["--coordinator", address, "--node-id", `n${index}`, "--threads", "1"],
-      ...["--model", join(root, "test/golden/data/tiny-sd")],
-      ...["--cache", join(folder, `n${index}`)],
-    ]),
-  );
-  await Promise.all(nodes.map((node) => node.address));
-  const credentials = grpc.credentials.createInsecure();
-  const members = new MembershipServiceClient(address, credentials, clientOptions);
-  const edits = new EditServiceClient(address, credentials, clientOptions);
-  let models: readonly string[] = [];
-  while (models.length < nodeCount) {
-    const list = members.listNodes.bind(members);
-    const answer = await callUnary(list, {}, { subject: "nodes" });
-    models = answer.nodes.flatMap(({ node }) => node?.models.map(({ hash }) => hash) ?? []);
-  }
-  members.close();
-  const close = async (): Promise<void> => {
-    edits.close();
-    await Promise.all([coordinator, ...nodes].map(({ child }) => ended(child)));
-  };
-  return { edits, model: models[0] ?? "", close } satisfies Cluster;
-}
-
-/** Uploads the clip, submits an edit of two prompts, and watches it to its end. */
-async function edited({ edits, model }: Cluster): Promise<Edit> {
-  const data = await readFile(clip);
-  const digest = createHash("sha256").update(data).digest();
-  const artifactId = digest.toString("hex");
-  const upload = async function* () {
-    yield { artifactId, sizeBytes: data.length, offsetBytes: 0, data, dataSha256: digest };
-  };
-  await sendStream(edits.upload.bind(edits), upload(), { subject: "upload" });
-  const spec: EditSpec = {
-    ...{ sourcePrompt: "a car is running", negativePrompt: "", videoId: artifactId, model },
-    ...{ prompts: ["a horse is running", "a cat is running"], settings, priority: 0 },
-    ...{ layout: "LAYOUT_UNSPECIFIED", startByUnixMs: 0, finishByUnixMs: 0 },
-    snapshotEverySteps: 0,
-  };
-  const submit = edits.submit.bind(edits);
-  const { edit } = await callUnary(submit, { requestId: "one", spec }, { subject: "submit" });
-  let last: Edit | undefined = edit;
-  const watched = { id: edit?.id ?? "" };
-  for await (const answer of readStream(edits.watch.bind(edits), watched, { subject: "watch" })) {
-    last = answer.edit;
-  }
-  if (last === undefined) throw new Error("expected an edit");
-  return last;
-}
-
-describe("a cluster of real processes", () => {
-  let folder: string;
-  let nats: NatsServer;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "retake-cluster-"));
-    nats = await startNatsServer({
-      ...{ programPath: await natsProgram(), folder: join(folder, "nats") },
-    });
+    workplace = await createWorkplace();
+    const out = join(workplace.path, "alone");
+    const args = ["edit", ...about, "--model", tinyModel, "--threads", "1", "--out", out];
+    const end = await retake(workplace, args);
+    expect(end.err.includes("retake:") ? end.err : "").toBe("");
+    alone = await digestsOf(out);
+    cluster = await startCluster(workplace, { nodeCount: 2, leaseMs: 3_000 });
   });
   afterAll(async () => {
-    await nats.stop();
-    await rm(folder, { recursive: true, force: true });
+    const code = await cluster.stop();
+    expect(code).toBe(0);
+    expect((await processesOf(workplace)).join("\n")).toBe("");
+    await workplace.remove();
   });
 
-  it("tunes over two nodes to the bits of one, and publishes every file", async () => {
-    const results: Edit[] = [];
-    for (const nodeCount of [1, 2]) {
-      const cluster = await startCluster(nats, join(folder, String(nodeCount)), nodeCount);
-      results.push(await edited(cluster));
-      await cluster.close();
-    }
-    const [one, two] = results;
-    expect(two?.state).toBe("EDIT_STATE_SUCCEEDED");
-    expect(two?.committedSteps).toBe(3);
-    expect(two?.weightsHash).toMatch(/^[0-9a-f]{64}$/);
-    expect(two?.weightsHash).toBe(one?.weightsHash);
-    expect(two?.files.map(({ name }) => name)).toEqual([
-      "1-a-horse-is-running.mp4",
-      "2-a-cat-is-running.mp4",
-      "delta.safetensors",
-      "manifest.json",
-      "poster.png",
-      "side-by-side.mp4",
+  async function digestsOf(folder: string): Promise<Readonly<Record<string, string>>> {
+    const digests: Record<string, string> = {
+      delta: await tensorsDigest(join(folder, "delta.safetensors")),
+    };
+    for (const name of videos) digests[name] = await digestOf(join(folder, name));
+    return digests;
+  }
+
+  /** Follows an edit, does something to the cluster once, and compares the result's bits. */
+  async function sameBits(
+    disturb: (edit: PrintedEdit) => Promise<void> | undefined,
+  ): Promise<PrintedEdit> {
+    const works: Promise<void>[] = [];
+    const args = ["submit", ...about, "--dir", cluster.folder];
+    const { edit, end } = await followEdit(workplace, args, (now) => {
+      const work = works.length === 0 ? disturb(now) : undefined;
+      if (work !== undefined) works.push(work);
+    });
+    await Promise.all(works);
+    expect(end.code).toBe(0);
+    expect(edit.state).toBe("succeeded");
+    const out = join(workplace.path, edit.id);
+    const fetched = await cluster.ask(["download", edit.id, "--out", out]);
+    expect(fetched.err).toBe("");
+    expect(await digestsOf(out)).toEqual(alone);
+    return edit;
+  }
+
+  const tuned = (edit: PrintedEdit): boolean => edit.phase === "tune" && edit.committedSteps >= 8;
+  const sampled = (edit: PrintedEdit): boolean =>
+    edit.phase === "sample" && edit.progress.done >= 8;
+
+  it("makes the same bits as one process, and frames come in order", async () => {
+    const edit = await sameBits(() => undefined);
+    expect(edit.recoveries).toBe(0);
+    expect(edit.committedSteps).toBe(40);
+    expect(edit.weightsHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(edit.files.map(({ name }) => name).sort()).toEqual(
+      [...videos, "delta.safetensors", "manifest.json"].sort(),
+    );
+    const out = join(workplace.path, "frames");
+    const frames = await cluster.ask(["download", edit.id, "--frames", "1", "--out", out]);
+    expect(frames.err.trim().split("\n")).toEqual([
+      ...["frame-0000.png", "frame-0001.png", "frame-0002.png"],
     ]);
-    const videos = (edit: Edit | undefined) =>
-      edit?.files.filter(({ name }) => name.endsWith(".mp4")).map(({ artifactId }) => artifactId);
-    expect(videos(two)).toEqual(videos(one));
+  });
+
+  it("makes the same bits when a node is killed while it tunes", async () => {
+    const edit = await sameBits((now) => (tuned(now) ? cluster.kill("node-2") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("makes the same bits when a node is killed while it samples", async () => {
+    const edit = await sameBits((now) => (sampled(now) ? cluster.kill("node-1") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("makes the same bits when the coordinator is killed while nodes tune", async () => {
+    const edit = await sameBits((now) => (tuned(now) ? cluster.kill("coordinator") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("makes the same bits when the coordinator is killed while nodes sample", async () => {
+    const edit = await sameBits((now) => (sampled(now) ? cluster.kill("coordinator") : undefined));
+    expect(edit.recoveries).toBeGreaterThan(0);
+  });
+
+  it("stops an edit that is canceled, and nodes are free for the next", async () => {
+    let isAsked = false;
+    const args = ["submit", ...about, "--dir", cluster.folder];
+    const { end, edit } = await followEdit(workplace, args, (now) => {
+      if (isAsked || !tuned(now)) return;
+      isAsked = true;
+      void cluster.ask(["cancel", now.id]);
+    });
+    expect([edit.state, end.code]).toEqual(["canceled", 130]);
+    expect(edit.committedSteps).toBeLessThan(40);
+    const { out } = await cluster.ask(["nodes", "--json"]);
+    const { nodes }: { nodes: { tasks: unknown[]; pid: number }[] } = JSON.parse(out);
+    expect(nodes.map(({ tasks }) => tasks.length)).toEqual([0, 0]);
+  });
+
+  it("takes one request once, and knows no edit that is not there", async () => {
+    const args = ["submit", ...about, "--steps", "0", "--request-id", "one", "--json"];
+    const ends = [await cluster.ask(args), await cluster.ask(args)];
+    const ids = ends.map(({ out }) => (JSON.parse(out) as PrintedEdit).id);
+    expect(ids[0]).toBe(ids[1]);
+    expect((await cluster.ask(["cancel", ids[0] ?? ""])).code).toBe(0);
+    const none = await cluster.ask(["get", "e0", "--json"]);
+    expect(none.code).toBe(3);
+    expect(none.err).toContain('"reason":"edit-unknown"');
   });
 });
+
+/** Processes whose command line names the workplace: all of the cluster's do. */
+async function processesOf({ path }: Workplace): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const id of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(join("/proc", id, "cmdline"), "utf8").catch(() => "");
+    if (line.includes(path)) found.push(line.replaceAll("\0", " "));
+  }
+  return found;
+}

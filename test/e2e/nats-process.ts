@@ -33,6 +33,8 @@ export async function startNats({ port = -1 }: NatsProcessOptions = {}): Promise
   const program = await natsProgram();
   const child = spawn(program, ["-a", "127.0.0.1", "-p", String(port), "-m", "-1"], {
     stdio: ["ignore", "ignore", "pipe"],
+    // As the coordinator starts one.
+    env: { GOGC: "400", ...process.env },
   });
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);

@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const program = join(root, "packages/cli/bin/retake.js");
+/** The command, as Node runs it. */
+export const program = join(root, "packages/cli/bin/retake.js");
 
 /** Files of the repository that the tests read. */
 export const demoModel = join(root, "models/demo");

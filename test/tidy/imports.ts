@@ -23,7 +23,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   wire: ["errors"],
   coordinator: ["errors", "wire"],
   "gpu-node": ["errors", "model", "compile", "checkpoint", "wire"],
-  cli: ["errors", "coordinator", "gpu-node"],
+  cli: ["errors", "wire", "coordinator", "gpu-node"],
 };
 
 const scope = "@retake/";

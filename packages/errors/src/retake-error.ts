@@ -92,6 +92,7 @@ export const reasons = [
   "artifact-missing",
   "weights-differ",
   "not-active",
+  "already-running",
   "queue-full",
   "deadline",
   "edit-unknown",

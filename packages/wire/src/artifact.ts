@@ -4,6 +4,8 @@ export {
   type ArtifactServiceServer,
   ArtifactServiceService,
   Chunk,
+  CollectGarbageRequest,
+  CollectGarbageResponse,
   PullRequest,
   PullResponse,
   StatRequest,

@@ -15,9 +15,9 @@ import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
 import { type Cluster, notActive } from "./rpc/cluster.js";
 import { serveGrpc } from "./rpc/grpc-server.js";
-import { createMetrics, serveMetrics } from "./rpc/metrics.js";
+import { createMetrics, type Metrics, serveMetrics } from "./rpc/metrics.js";
 import { ModelCatalog } from "./rpc/model-catalog.js";
-import { readTokens, tenantsBy } from "./rpc/tokens.js";
+import { operatorsBy, readTokens, tenantsBy } from "./rpc/tokens.js";
 import type { ArtifactStore } from "./store/artifact-store.js";
 import { createEpochLock } from "./store/epoch-lock.js";
 import { openFolderArtifacts } from "./store/folder-artifacts.js";
@@ -43,6 +43,8 @@ export interface CoordinatorOptions {
   readonly tokensFile?: string | undefined;
   /** host:port of /metrics; none without. */
   readonly metricsListen?: string | undefined;
+  /** Says over gRPC what can be called. Default false. */
+  readonly reflects?: boolean | undefined;
   /** How long a coordinator that is gone keeps the next one out. Default 5 s. */
   readonly leaderLeaseMs?: number | undefined;
   readonly decide?: Partial<DecideOptions> | undefined;
@@ -73,69 +75,90 @@ const leaderLeaseMsDefault = 5_000;
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { logger, listen = "127.0.0.1:0" } = options;
   const id = `coordinator-${randomUUID().slice(0, 8)}`;
-  const tenantOf = await openTenants(options, listen);
+  const callers = await openCallers(options, listen);
   const opened = await openStores(options, id);
   const { stores, artifacts } = opened;
   const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
   await mkdir(workFolder, { recursive: true });
   let reign: Reign | undefined;
-  const decideOptions = { ...defaultOptions, protocolVersion, ...options.decide };
   const metrics = createMetrics(() => reign);
+  const decideOptions = { ...defaultOptions, protocolVersion, ...options.decide };
   const cluster: Cluster = {
     reign: () => {
       if (reign === undefined || reign.signal.aborted) throw notActive();
       return reign;
     },
-    ...{ tenantOf, artifacts, models: new ModelCatalog(), nodeInfos: new Map(), workFolder },
+    ...{ ...callers, stores, artifacts, models: new ModelCatalog(), nodeInfos: new Map() },
     ...{ coordinatorId: id, natsServers: options.natsServers ?? [], nowUnixMs: Date.now },
-    leaseDurationMs: decideOptions.leaseDurationMs,
+    ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
     called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
   };
-  const server = await serveGrpc(cluster, listen);
+  const { reflects = false } = options;
+  const server = await serveGrpc(cluster, { listen, reflects });
   const metricsServer = await openMetrics(metrics.registry, options);
-  const stop = new AbortController();
-  let onActive = (): void => {};
-  const active = new Promise<void>((resolve) => {
-    onActive = resolve;
-  });
-  const { leaderLeaseMs: leaseDurationMs = leaderLeaseMsDefault } = options;
-  const leading = leadAgainAndAgain({
-    ...{ coordinatorId: id, stores, logger, signal: stop.signal },
-    lock: createEpochLock(stores.leaders, { leaseDurationMs }),
-    begin: (epoch, taken) =>
-      new Reign(
-        {
-          ...{ coordinatorId: id, epoch, stores, decideOptions, nowUnixMs: Date.now, logger },
-          createRunner: (begun) =>
-            createTaskRunner(begun, { artifacts, workFolder, logger, retakeVersion: ownVersion() }),
-          onDecision: (event, decision) => metrics.onDecision(event, decision),
-        },
-        taken,
-      ),
+  const leading = lead(options, cluster, {
+    ...{ decideOptions, metrics },
     onReign: (now) => {
       reign = now;
       server.setServing(now !== undefined);
-      if (now !== undefined) onActive();
     },
-  });
-  leading.catch((thrown: unknown) => {
-    logger.fatal({ err: thrown }, fromUnknown(thrown, "leading").message);
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    stop.abort();
-    await leading.catch(() => undefined);
+    await leading.stop();
     await server.close();
     metricsServer?.server.close();
     await opened.close();
     await rm(workFolder, { recursive: true, force: true });
   };
+  const address = options.advertise ?? listen.replace(/:\d+$/, `:${server.port}`);
   return {
-    ...{ id, address: options.advertise ?? listen.replace(/:\d+$/, `:${server.port}`), active },
-    metricsAddress: metricsServer?.address,
+    ...{ id, address, active: leading.active, metricsAddress: metricsServer?.address },
     close: () => {
       closing ??= close();
       return closing;
+    },
+  };
+}
+
+/** Leads whenever nobody else does, until it is stopped. */
+function lead(
+  { logger, leaderLeaseMs = leaderLeaseMsDefault }: CoordinatorOptions,
+  { coordinatorId, stores, artifacts, workFolder }: Cluster,
+  about: {
+    readonly decideOptions: DecideOptions;
+    readonly metrics: Metrics;
+    readonly onReign: (reign: Reign | undefined) => void;
+  },
+): { readonly active: Promise<void>; readonly stop: () => Promise<void> } {
+  const { decideOptions, metrics, onReign } = about;
+  const stop = new AbortController();
+  const tasks = { artifacts, workFolder, logger, retakeVersion: ownVersion() };
+  const options = {
+    ...{ coordinatorId, stores, decideOptions, nowUnixMs: Date.now, logger },
+    createRunner: (begun: Reign) => createTaskRunner(begun, tasks),
+    onDecision: metrics.onDecision,
+  };
+  let onActive = (): void => {};
+  const active = new Promise<void>((resolve) => {
+    onActive = resolve;
+  });
+  const leading = leadAgainAndAgain({
+    ...{ coordinatorId, stores, logger, signal: stop.signal },
+    lock: createEpochLock(stores.leaders, { leaseDurationMs: leaderLeaseMs }),
+    begin: (epoch, taken) => new Reign({ ...options, epoch }, taken),
+    onReign: (now) => {
+      onReign(now);
+      if (now !== undefined) onActive();
+    },
+  }).catch((thrown: unknown) => {
+    logger.fatal({ err: thrown }, fromUnknown(thrown, "leading").message);
+  });
+  return {
+    active,
+    stop: async () => {
+      stop.abort();
+      await leading;
     },
   };
 }
@@ -168,15 +191,16 @@ async function openStores(options: CoordinatorOptions, name: string): Promise<Op
   }
 }
 
-async function openTenants(options: CoordinatorOptions, listen: string) {
+async function openCallers(options: CoordinatorOptions, listen: string) {
   decodeAddressToListen(listen);
-  const isLoopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(listen);
-  if (options.tokensFile === undefined && !isLoopback) {
+  const isOpen = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(listen);
+  if (options.tokensFile === undefined && !isOpen) {
     const message = `--listen ${listen}: expected --tokens beyond loopback, got none; name a file`;
     throw new RetakeError(Code.InvalidArgument, "bad-option", message);
   }
   const tokens = options.tokensFile === undefined ? [] : await readTokens(options.tokensFile);
-  return tenantsBy(tokens, { isOpen: isLoopback });
+  const tenantOf = tenantsBy(tokens, { isOpen });
+  return { tenantOf, assertOperator: operatorsBy(tenantOf, { isOpen }) };
 }
 
 function decodeAddressToListen(listen: string): { readonly host: string; readonly port: number } {

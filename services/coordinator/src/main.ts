@@ -12,6 +12,7 @@ const usage = `node services/coordinator/dist/main.js [options]
   --store-folder PATH   for artifacts; none: in memory
   --tokens FILE         tenants and SHA-256 of their tokens; needed beyond loopback
   --metrics HOST:PORT   where Prometheus asks for /metrics
+  --reflection          say over gRPC what can be called
   --lease-ms N          how long a silent node keeps its place (default 10000)
   --leader-lease-ms N   how long a silent coordinator keeps its lead (default 5000)`;
 
@@ -47,7 +48,7 @@ function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> 
     ...{ listen: values.listen, advertise: values.advertise, natsServers: values.nats },
     ...{ storeName: values["store-name"], storeFolder: values["store-folder"] },
     ...{ tokensFile: values.tokens, metricsListen: values.metrics },
-    replicas: decodeReplicas(values.replicas),
+    ...{ replicas: decodeReplicas(values.replicas), reflects: values.reflection },
     leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
     decide: leaseDurationMs === undefined ? {} : { leaseDurationMs },
   };
@@ -62,7 +63,7 @@ function parsed(args: readonly string[]) {
         ...{ listen: text, advertise: text, nats: { type: "string", multiple: true } },
         ...{ "store-name": text, "store-folder": text, tokens: text, metrics: text },
         ...{ replicas: text, "lease-ms": text, "leader-lease-ms": text },
-        help: { type: "boolean" },
+        ...{ help: { type: "boolean" }, reflection: { type: "boolean" } },
       },
     }).values;
   } catch (thrown) {

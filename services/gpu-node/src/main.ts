@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { pino } from "pino";
@@ -8,7 +9,9 @@ import { type EngineName, engineNames } from "./runtime/engine.js";
 async function main(args: readonly string[]): Promise<void> {
   const logger = pino({ base: { pid: process.pid } });
   try {
-    const node = await createGpuNode({ ...optionsOf(args), logger });
+    const { tokenFile, ...options } = optionsOf(args);
+    const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, "utf8")).trim();
+    const node = await createGpuNode({ ...options, token, logger });
     process.once("SIGTERM", () => void node.drain());
     process.once("SIGINT", () => void node.close());
     const { nodeId, address, numericsId } = node;
@@ -25,13 +28,21 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-function optionsOf(args: readonly string[]): Omit<GpuNodeOptions, "logger"> {
+function optionsOf(
+  args: readonly string[],
+): Omit<GpuNodeOptions, "logger"> & { readonly tokenFile: string | undefined } {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     args: [...args],
     options: {
       ...{ coordinator: text, "node-id": text, engine: text, threads: text, listen: text },
-      ...{ advertise: text, cache: text, model: { type: "string", multiple: true } },
+      ...{
+        advertise: text,
+        cache: text,
+        "token-file": text,
+        metrics: text,
+        model: { type: "string", multiple: true },
+      },
     },
   });
   return {
@@ -40,8 +51,9 @@ function optionsOf(args: readonly string[]): Omit<GpuNodeOptions, "logger"> {
     models: given(values.model, "--model"),
     engine: values.engine === undefined ? undefined : decodeEngine(values.engine),
     threads: values.threads === undefined ? undefined : decodeThreads(values.threads),
-    ...{ listen: values.listen, advertise: values.advertise },
+    ...{ listen: values.listen, advertise: values.advertise, metricsListen: values.metrics },
     cacheDir: given(values.cache, "--cache"),
+    tokenFile: values["token-file"],
   };
 }
 

@@ -80,11 +80,11 @@ function clipOf(clip: string | undefined): string {
   throw badUsage("clip", { expected: "the path of a video file", got: "none" });
 }
 
-function addSourceOption(command: Command): void {
+export function addSourceOption(command: Command): void {
   command.option("--source <sentence>", "what the clip shows");
 }
 
-function addPromptOptions(command: Command): void {
+export function addPromptOptions(command: Command): void {
   const collect = (text: string, before: readonly string[] = []): readonly string[] => [
     ...before,
     text,

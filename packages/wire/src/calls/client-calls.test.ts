@@ -124,10 +124,8 @@ describe("calls to an EditService", () => {
     });
 
     it("throws the server's own error", async () => {
-      await expect(get("none")).rejects.toMatchObject({
-        reason: "lease-lost",
-        message: refusal.message,
-      });
+      const { message } = refusal;
+      await expect(get("none")).rejects.toMatchObject({ reason: "lease-lost", message });
     });
 
     it("ends at its deadline", async () => {

@@ -15,7 +15,7 @@ export interface WriterOptions {
   readonly onWait: (message: string) => void;
 }
 
-/** Writes records and commits, each right after the one that this coordinator knows as last. */
+/** Writes records and commits, each right after the one that was written or read last. */
 export class EditWriter {
   readonly #options: WriterOptions;
   readonly #recordRevisions = new Map<string, number>();

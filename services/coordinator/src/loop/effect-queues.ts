@@ -20,7 +20,7 @@ export class EffectQueues {
     return count;
   }
 
-  /** @param options.replaces  the entry takes the place of one of its kind right before it */
+  /** @param options.replaces  it takes the place of one of its kind that waits right before */
   push(
     editId: string,
     work: () => Promise<void>,

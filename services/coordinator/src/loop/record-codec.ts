@@ -45,9 +45,8 @@ function decodeStored(stored: unknown): StoredRecord {
     ...(phases.includes(fields.phase) ? [] : ["phase"]),
   ];
   if (wrong.length === 0) return { format, record: fields };
-  throw malformed("edit record", {
-    problem: `expected whole fields, got others in ${wrong.join(", ")}`,
-  });
+  const problem = `expected whole fields, got others in ${wrong.join(", ")}`;
+  throw malformed("edit record", { problem });
 }
 
 export const storeCodecs: StoreCodecs<EditRecord, CommitRecord> = {

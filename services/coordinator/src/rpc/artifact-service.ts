@@ -1,23 +1,35 @@
 import { crc32 } from "node:zlib";
 import { Code, RetakeError } from "@retake/errors";
 import { chunkBytes, handleServerStream, handleUnary, type StreamContext } from "@retake/wire";
-import type { PullRequest, PullResponse, StatRequest, StatResponse } from "@retake/wire/artifact";
+import type {
+  CollectGarbageRequest,
+  PullRequest,
+  PullResponse,
+  StatRequest,
+  StatResponse,
+} from "@retake/wire/artifact";
 import { decodeArtifactId, wholeNumber } from "@retake/wire/decoders";
 import type { ArtifactStore } from "../store/artifact-store.js";
 import type { Cluster } from "./cluster.js";
+import { removeGarbage } from "./garbage.js";
 
 /** The store of immutable bytes, for nodes. */
-export function artifactService({ artifacts, called }: Pick<Cluster, "artifacts" | "called">) {
+export function artifactService(cluster: Cluster) {
+  const { artifacts, called, assertOperator } = cluster;
   return {
-    stat: handleUnary(async ({ artifactId }: StatRequest): Promise<StatResponse> => {
+    stat: handleUnary(async ({ artifactId }: StatRequest, context): Promise<StatResponse> => {
+      assertOperator(context.metadata);
       const found = await artifacts.stat(decodeArtifactId(artifactId, { subject: "artifact" }));
       return { found: found !== undefined, sizeBytes: found?.sizeBytes ?? 0 };
     }, called("ArtifactService.Stat")),
-    pull: handleServerStream(
-      (request: PullRequest, stream: StreamContext<PullResponse>) =>
-        pull(artifacts, request, stream),
-      called("ArtifactService.Pull"),
-    ),
+    pull: handleServerStream(async (request: PullRequest, stream: StreamContext<PullResponse>) => {
+      assertOperator(stream.metadata);
+      await pull(artifacts, request, stream);
+    }, called("ArtifactService.Pull")),
+    collectGarbage: handleUnary(async (request: CollectGarbageRequest, context) => {
+      assertOperator(context.metadata);
+      return removeGarbage(cluster, request);
+    }, called("ArtifactService.CollectGarbage")),
   };
 }
 

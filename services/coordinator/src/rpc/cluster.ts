@@ -1,9 +1,11 @@
+import type { Metadata } from "@grpc/grpc-js";
 import { Code, RetakeError } from "@retake/errors";
 import type { HandlerOptions } from "@retake/wire";
 import { errorOfFailure } from "@retake/wire";
 import type { NodeInfo } from "@retake/wire/membership";
 import { unknownEdit } from "../job/admission.js";
 import type { EditRecord } from "../job/edit-record.js";
+import type { EditStores } from "../loop/adopt.js";
 import type { Reign } from "../loop/reign.js";
 import type { ArtifactStore } from "../store/artifact-store.js";
 import type { ModelCatalog } from "./model-catalog.js";
@@ -14,6 +16,9 @@ export interface Cluster {
   /** @throws RetakeError  `not-active` while another coordinator leads, or none */
   readonly reign: () => Reign;
   readonly tenantOf: TenantOf;
+  /** @throws RetakeError  `not-allowed` unless it is a node, or who runs the cluster */
+  readonly assertOperator: (metadata: Metadata) => void;
+  readonly stores: EditStores;
   readonly artifacts: ArtifactStore;
   readonly models: ModelCatalog;
   /** What nodes said of themselves when they joined, by node id. */

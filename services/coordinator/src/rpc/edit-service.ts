@@ -38,8 +38,8 @@ import { editMessage } from "./edit-message.js";
 import { decodeSpec, editIdOf } from "./submit.js";
 import { takeUpload } from "./uploads.js";
 
-const pageSizeMax = 500;
-const pageSizeDefault = 100;
+const pageEditsMax = 500;
+const pageEditsDefault = 100;
 
 /** What a client may ask for; every id is looked up within its tenant. */
 export function editService(cluster: Cluster) {
@@ -134,8 +134,8 @@ function list(
   { editsMax, pageToken }: ListRequest,
   { tenant }: { readonly tenant: string },
 ): ListResponse {
-  const limits = { subject: "edits of a page", min: 0, max: pageSizeMax };
-  const size = wholeNumber(editsMax, limits) || pageSizeDefault;
+  const limits = { subject: "edits of a page", min: 0, max: pageEditsMax };
+  const size = wholeNumber(editsMax, limits) || pageEditsDefault;
   const own = [...reign.storedRecords]
     .filter((record) => record.tenant === tenant)
     .sort((a, b) => b.submittedMs - a.submittedMs || (a.id < b.id ? -1 : 1));

@@ -9,6 +9,7 @@ import { artifactService } from "./artifact-service.js";
 import type { Cluster } from "./cluster.js";
 import { editService } from "./edit-service.js";
 import { membershipService } from "./membership-service.js";
+import { addReflection } from "./reflection.js";
 
 const shutdownDurationMs = 2_000;
 
@@ -19,13 +20,17 @@ export interface GrpcServer {
 }
 
 /** Serves all that a coordinator answers. */
-export async function serveGrpc(cluster: Cluster, listen: string): Promise<GrpcServer> {
+export async function serveGrpc(
+  cluster: Cluster,
+  { listen, reflects }: { readonly listen: string; readonly reflects: boolean },
+): Promise<GrpcServer> {
   const server = new Server(serverOptions);
   server.addService(EditServiceService, editService(cluster));
   server.addService(MembershipServiceService, membershipService(cluster));
   server.addService(ArtifactServiceService, artifactService(cluster));
   const health = new HealthImplementation({ "": "NOT_SERVING" });
   health.addToServer(server);
+  if (reflects) await addReflection(server);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) {

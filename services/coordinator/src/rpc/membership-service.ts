@@ -1,4 +1,4 @@
-import { errorOfFailure, handleUnary } from "@retake/wire";
+import { type CallContext, errorOfFailure, handleUnary } from "@retake/wire";
 import { decodeNodeId, decodeNodeInfo, decodeNodeRates, decodeToken } from "@retake/wire/decoders";
 import {
   type DrainRequest,
@@ -37,25 +37,36 @@ const kinds: Partial<Readonly<Record<Phase, TaskKind>>> = {
 /** The door for nodes. */
 export function membershipService(cluster: Cluster) {
   const { called } = cluster;
+  /** Who calls must be a node, or run the cluster. */
+  const checked =
+    <Request, Response>(handler: (request: Request, context: CallContext) => Promise<Response>) =>
+    async (request: Request, context: CallContext): Promise<Response> => {
+      cluster.assertOperator(context.metadata);
+      return handler(request, context);
+    };
   return {
     join: handleUnary(
-      async (request: JoinRequest) => join(cluster, request),
+      checked(async (request: JoinRequest) => join(cluster, request)),
       called("MembershipService.Join"),
     ),
     heartbeat: handleUnary(
-      async (request: HeartbeatRequest) => heartbeat(cluster.reign(), request),
+      checked(async (request: HeartbeatRequest) => heartbeat(cluster.reign(), request)),
       called("MembershipService.Heartbeat"),
     ),
     drain: handleUnary(
-      ({ nodeId }: DrainRequest, { signal }) =>
+      checked(async ({ nodeId }: DrainRequest, { signal }) =>
         drain(cluster.reign(), decodeNodeId(nodeId), signal),
+      ),
       called("MembershipService.Drain"),
     ),
-    listNodes: handleUnary(async (): Promise<ListNodesResponse> => {
-      const reign = cluster.reign();
-      const nodes = [...reign.state.nodes.values()];
-      return { nodes: nodes.map((node) => statusOf(node, reign, cluster)) };
-    }, called("MembershipService.ListNodes")),
+    listNodes: handleUnary(
+      checked(async (): Promise<ListNodesResponse> => {
+        const reign = cluster.reign();
+        const nodes = [...reign.state.nodes.values()];
+        return { nodes: nodes.map((node) => statusOf(node, reign, cluster)) };
+      }),
+      called("MembershipService.ListNodes"),
+    ),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Reign } from "../loop/reign.js";
 /** What a coordinator counts and shows. */
 export interface Metrics {
   readonly registry: Registry;
-  onDecision(event: CoordinatorEvent, decision: Decision): void;
+  readonly onDecision: (event: CoordinatorEvent, decision: Decision) => void;
 }
 
 /** @param reign  the one under way, if any: its gauges are read when somebody asks */

@@ -6,6 +6,9 @@ import { Code, fromUnknown, RetakeError } from "@retake/errors";
 /** Whose edits a caller may see. */
 export type TenantOf = (metadata: Metadata) => string;
 
+/** Of nodes, and of who runs the cluster: what they may do is not of one tenant. */
+const operatorTenant = "cluster";
+
 /** Of whoever calls without a token, where none is needed. */
 export const localTenant = "local";
 
@@ -57,5 +60,21 @@ export function tenantsBy(tokens: readonly Token[], { isOpen }: { isOpen: boolea
     const got = token === undefined ? "none" : "one that is not known";
     const message = `token: expected one of this cluster's, got ${got}; give --token-file`;
     throw new RetakeError(Code.Unauthenticated, "not-allowed", message);
+  };
+}
+
+/**
+ * @returns  throws RetakeError `not-allowed` for a caller that is neither a node nor runs the
+ *           cluster: its token is not the one of the tenant "cluster"
+ */
+export function operatorsBy(
+  tenantOf: TenantOf,
+  { isOpen }: { isOpen: boolean },
+): (metadata: Metadata) => void {
+  return (metadata) => {
+    const tenant = tenantOf(metadata);
+    if (tenant === operatorTenant || (isOpen && tenant === localTenant)) return;
+    const message = `token: expected the one of the tenant ${operatorTenant}, got ${tenant}'s`;
+    throw new RetakeError(Code.PermissionDenied, "not-allowed", message);
   };
 }

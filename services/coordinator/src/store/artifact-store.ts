@@ -29,7 +29,7 @@ export interface UploadState {
  * one is the caller's to know.
  */
 export interface ArtifactStore {
-  /** @throws RetakeError disk-full, artifact-too-large, checksum-mismatch; what source throws */
+  /** @throws RetakeError disk-full, artifact-too-large, checksum-mismatch; what the source does */
   put(
     source: AsyncIterable<Uint8Array>,
     options?: { readonly expectedId?: string },
@@ -45,7 +45,7 @@ export interface ArtifactStore {
   /** @throws RetakeError artifact-missing */
   read(id: string, options?: { readonly offsetBytes?: number }): AsyncIterable<Uint8Array>;
   stat(id: string): Promise<StoredArtifact | undefined>;
-  /** Makes it young again, so that a collection that is under way leaves it; false: gone. */
+  /** Makes it young again, so that a garbage collection under way leaves it; false: gone. */
   touch(id: string): Promise<boolean>;
   /** Removes it unless it was stored or touched later than that; says whether it is gone. */
   remove(id: string, options?: { readonly storedByUnixMs?: number }): Promise<boolean>;

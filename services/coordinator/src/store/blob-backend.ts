@@ -22,7 +22,7 @@ export interface BlobBackend {
   parts(): Promise<readonly PartInfo[]>;
   dropPart(name: string): Promise<void>;
   /** Makes a closed part the artifact: durable first, then visible, at once. */
-  publish(part: { readonly name: string; readonly id: string }): Promise<void>;
+  publish(partName: string, artifact: { readonly id: string }): Promise<void>;
   stat(id: string): Promise<StoredArtifact | undefined>;
   read(id: string, offsetBytes: number): AsyncIterable<Uint8Array>;
   touch(id: string): Promise<void>;

@@ -1,8 +1,8 @@
 import type { Change } from "./record-store.js";
 
 /**
- * Changes on their way to one watcher. What it did not take is overwritten by a newer change of
- * the same record, so that a slow watcher holds one change per record and no more.
+ * Changes on their way to one watcher. What it has not yet taken is overwritten by a newer change
+ * of the same record, so that a slow watcher holds one change per record and no more.
  */
 export function createChangeQueue<Value>(signal: AbortSignal) {
   const waiting = new Map<string, Change<Value>>();

@@ -8,7 +8,7 @@ import { commit, commitCodec, sampleCodec } from "./testing/values.js";
 
 const options = { editKeptMs: 100, unreferencedKeptMs: 10 };
 
-/** An edit that ended at 0 and one that is open, with an artifact each; and a nameless one. */
+/** An edit that ended at 0 and one that is open, an artifact of each, and one of nobody. */
 async function setUp() {
   let nowUnixMs = 0;
   const stores = createMemoryStores({ record: sampleCodec, commit: commitCodec });

@@ -11,8 +11,8 @@ export interface Collected {
 }
 
 /**
- * Does what was decided. Records go first: if this ends halfway, what is left has no name, and
- * the next collection finds it.
+ * Does what was decided. Records go first: if this ends halfway, what is left is named by nobody,
+ * and the next collection finds it.
  */
 export async function collectGarbage<Value, Record extends Commit>(
   { records, commits, events }: Pick<Stores<Value, Record>, "records" | "commits" | "events">,

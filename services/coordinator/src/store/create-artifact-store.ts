@@ -185,7 +185,7 @@ async function publish(open: Open, name: string, { id, sizeBytes }: Artifact): P
     await dropPart(open, name);
     return;
   }
-  await open.backend.publish({ name, id });
+  await open.backend.publish(name, { id });
   // What the disk says counts: the part and the artifact are the same bytes.
   if ((await open.backend.stat(id))?.sizeBytes === sizeBytes) return;
   throw new RetakeError(Code.DataLoss, "file-truncated", `artifact ${id}: lost after its rename`);
@@ -206,9 +206,10 @@ async function* read({ backend }: Open, id: string, offsetBytes: number) {
     throw new RetakeError(Code.NotFound, "artifact-missing", message);
   }
   if (offsetBytes > found.sizeBytes) {
-    const expected = `expected an offset up to ${found.sizeBytes}, got ${offsetBytes}`;
-    const message = `artifact ${id}: ${expected}`;
-    throw new RetakeError(Code.InvalidArgument, "upload-offset", `${message}; begin at 0`);
+    const message =
+      `artifact ${id}: expected an offset up to ${found.sizeBytes}, ` +
+      `got ${offsetBytes}; begin at 0`;
+    throw new RetakeError(Code.InvalidArgument, "upload-offset", message);
   }
   if (offsetBytes < found.sizeBytes) yield* backend.read(id, offsetBytes);
 }

@@ -9,7 +9,7 @@ import { createManualClock } from "./testing/manual-clock.js";
 
 const leaseDurationMs = 300;
 
-/** Two would-be leaders on one store; the first one's writes do what `fault` does. */
+/** Two would-be leaders on one store; what `fault` throws or awaits, the first one's writes do. */
 function setUp() {
   const clock = createManualClock();
   const leaders = createMemoryRecords<Leader>(jsonCodec(decodeLeader));
@@ -70,7 +70,7 @@ describe("createEpochLock", () => {
     expect((await leaders.get("leader"))?.value.holder).toBe("two");
   });
 
-  it("has the holder stop before anybody else begins, when no renewal arrives", async () => {
+  it("has the holder stop before others may begin, when its renewals do not arrive", async () => {
     const { clock, fault, lost, first, second } = setUp();
     await first();
     const times: Record<string, number> = {};

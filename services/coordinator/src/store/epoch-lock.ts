@@ -49,8 +49,8 @@ const leaderId = "leader";
 const renewalsPerLease = 3;
 
 /**
- * Leadership by a lease in a record store. It only says when to try; what keeps an old leader
- * out is its epoch, and the revision that every write compares.
+ * Leadership by a lease in a record store. The lease only says when to try; what keeps an old
+ * leader out is its epoch, and the revision that every write compares.
  */
 export function createEpochLock(
   leaders: RecordStore<Leader>,

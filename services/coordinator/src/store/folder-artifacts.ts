@@ -8,8 +8,8 @@ import { type ArtifactLimits, createArtifactStore } from "./create-artifact-stor
 import { readChunkBytes } from "./limits.js";
 
 /**
- * Artifacts as files of one folder, which one coordinator writes. A file is flushed before
- * it takes its name, and the folder after.
+ * Artifacts as files of one folder, which one coordinator at a time writes. A file is flushed
+ * before it takes its name, and the folder after.
  *
  * @throws RetakeError output-not-writable, disk-full
  */
@@ -42,7 +42,7 @@ function folderBackend(folder: string): BlobBackend {
     partInfo: (name) => act(() => partInfo(name)),
     parts: () => act(() => present(join(folder, "parts"), partInfo)),
     dropPart: (name) => act(() => rm(partPath(name), { force: true })),
-    publish: ({ name: partName, id }) =>
+    publish: (partName, { id }) =>
       act(async () => {
         await flush(partPath(partName));
         const now = new Date();

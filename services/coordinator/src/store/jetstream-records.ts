@@ -36,8 +36,8 @@ const streamOf = (bucket: string): string => `KV_${bucket}`;
 const subjectOf = (bucket: string, id: string): string => `$KV.${bucket}.${id}`;
 
 /**
- * Records in a KV bucket, readable with `nats kv`. Written past the client's KV calls: these
- * name no message, so that a retry after a lost answer would take its own write for another's.
+ * Records in a KV bucket, readable with `nats kv`. Written past the client's KV calls: these name
+ * no message, so that a retry after a lost answer would take its own write for another's.
  */
 export async function openJetStreamRecords<Value>(
   access: JetStreamAccess,

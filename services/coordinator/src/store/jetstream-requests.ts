@@ -47,9 +47,9 @@ export type Published =
   | { readonly outcome: "conflict" };
 
 /**
- * Publishes and waits until it is stored, again while a server is away. Every try carries the
- * same message id. When an answer was lost it stays open whether that try landed: a later try that
- * is refused as out of sequence then looks at what was written in that place.
+ * Publishes and waits until it is stored, trying again while a server is away. Every try carries
+ * the same message id. When an answer was lost it stays open whether that try landed: a later try
+ * that is refused as out of sequence then looks at what was written in that place.
  *
  * @throws RetakeError store-unavailable after the deadline; write-uncertain; disk-full
  */

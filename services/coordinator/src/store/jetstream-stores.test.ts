@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openJetStreamStores, storeVersion } from "./jetstream-stores.js";
 import { connectNats } from "./nats-connection.js";
 import { type NatsServer, startNatsServer } from "./nats-server.js";
@@ -20,11 +20,7 @@ let connection: NatsConnection;
 beforeAll(async () => {
   programPath = await natsProgram();
   folder = await temporaryFolder();
-  // Each case has a store of its own, and a store reserves more than a gigabyte.
-  const reservedBytesMax = 2 ** 40;
-  server = await startNatsServer({
-    ...{ programPath, folder: join(folder.path, "nats"), reservedBytesMax },
-  });
+  server = await startNatsServer({ programPath, folder: join(folder.path, "nats") });
   connection = await connectNats({ servers: [server.url] });
 });
 
@@ -32,6 +28,12 @@ afterAll(async () => {
   await connection?.close();
   await server?.stop();
   await folder?.remove();
+});
+
+/** Every stream reserves its room, and all tests together would want that of a large disk. */
+afterEach(async () => {
+  const { streams } = await jetstreamManager(connection);
+  for await (const { config } of streams.list()) await streams.delete(config.name);
 });
 
 describeStores("in JetStream", () =>

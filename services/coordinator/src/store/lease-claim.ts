@@ -65,8 +65,9 @@ export function decodeLeader(json: unknown): Leader {
     (value) => Number.isSafeInteger(value) && value >= 0,
   );
   if (typeof holder !== "string" || !areNumbers) {
-    const problem = "expected holder, epoch, leaseDurationMs and renewals";
-    throw malformed("leader record", { problem });
+    throw malformed("leader record", {
+      problem: "expected holder, epoch, leaseDurationMs and renewals",
+    });
   }
   return { holder, epoch, leaseDurationMs, renewals };
 }

@@ -35,7 +35,7 @@ function memoryBackend(nowUnixMs: () => number): BlobBackend {
     partInfo: async (name) => partInfo(name),
     parts: async () => [...parts.keys()].flatMap((name) => partInfo(name) ?? []),
     dropPart: async (name) => void parts.delete(name),
-    publish: async ({ name: partName, id }) => {
+    publish: async (partName, { id }) => {
       const part = parts.get(partName);
       if (part === undefined) return;
       parts.delete(partName);

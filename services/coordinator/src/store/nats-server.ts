@@ -31,11 +31,6 @@ export interface NatsServerOptions {
   /** Flushes every write to the disk: what was acknowledged survives a power cut. */
   readonly syncAlways?: boolean;
   readonly hasJetStream?: boolean;
-  /**
-   * What all streams together may reserve; by the server's default three quarters of the free disk.
-   * A reservation takes no room by itself.
-   */
-  readonly reservedBytesMax?: number;
   readonly cluster?: ClusterPlace;
 }
 
@@ -51,10 +46,15 @@ const stopDurationMs = 5000;
 const pollEveryMs = 20;
 const loopback = "127.0.0.1";
 const logTailChars = 600;
+/**
+ * The server makes a buffer of every large message, and collects them whenever its small heap has
+ * doubled: with this, when it has grown fivefold, it takes half as much of a CPU for them.
+ */
+const collectorEnvironment = { GOGC: "400" };
 
 /**
- * Starts nats-server on loopback, waits until JetStream answers. It ends with this process, unless
- * that is killed by SIGKILL.
+ * Starts nats-server on loopback and waits until JetStream answers. It ends with this process,
+ * unless that is killed by SIGKILL.
  *
  * @throws RetakeError nats-server-failed
  */
@@ -65,7 +65,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const logPath = join(folder, "nats-server.log");
   await rm(logPath, { force: true });
   await writeFile(configPath, serverConfig({ ...options, logPath }));
-  const process_ = spawn(programPath, ["-c", configPath], { stdio: "ignore" });
+  const env = { ...collectorEnvironment, ...process.env };
+  const process_ = spawn(programPath, ["-c", configPath], { stdio: "ignore", env });
   const running = watchProcess(process_);
   try {
     const port = await reportedPort(join(folder, `nats-server_${process_.pid}.ports`), running);
@@ -83,7 +84,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
 }
 
-/** Servers of one JetStream cluster, started together: each waits for the others. */
+/** Servers of one JetStream cluster, started together: each waits for the others to elect. */
 export async function startNatsCluster(options: {
   readonly programPath: string;
   readonly folder: string;
@@ -117,8 +118,7 @@ export async function startNatsCluster(options: {
 }
 
 function serverConfig(options: NatsServerOptions & { readonly logPath: string }): string {
-  const { folder, logPath, port = 0, syncAlways = false, hasJetStream = true } = options;
-  const { reservedBytesMax, cluster } = options;
+  const { folder, logPath, port = 0, syncAlways = false, hasJetStream = true, cluster } = options;
   const quoted = (text: string) => JSON.stringify(text);
   const lines = [
     `listen: "${loopback}:${port === 0 ? -1 : port}"`,
@@ -127,12 +127,8 @@ function serverConfig(options: NatsServerOptions & { readonly logPath: string })
     "logfile_size_limit: 16777216",
   ];
   if (hasJetStream) {
-    const settings = [
-      `store_dir: ${quoted(join(folder, "jetstream"))}`,
-      ...(syncAlways ? ["sync_interval: always"] : []),
-      ...(reservedBytesMax === undefined ? [] : [`max_file_store: ${reservedBytesMax}`]),
-    ];
-    lines.push(`jetstream { ${settings.join("\n ")} }`);
+    const sync = syncAlways ? "sync_interval: always" : "";
+    lines.push(`jetstream { store_dir: ${quoted(join(folder, "jetstream"))}\n ${sync} }`);
   }
   if (cluster !== undefined) {
     const routes = cluster.routePorts.map((routePort) => `"nats://${loopback}:${routePort}"`);

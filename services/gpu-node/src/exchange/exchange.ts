@@ -6,6 +6,7 @@ import { decodeEditId, decodeNodeId } from "@retake/wire/decoders";
 import { ShardKind, type ShardRequest } from "@retake/wire/exchange";
 import { FrameSweeper } from "./frame-sweeper.js";
 import { type ExchangeLimits, exchangeLimits } from "./limits.js";
+import { prepareMemory } from "./prepare-memory.js";
 import { type Position, type ShardAnswer, shardAnswer } from "./shard-answer.js";
 import { ExchangeCounter, type ExchangeCounts, type ShardConnection } from "./shard-connection.js";
 import { ShardServer } from "./shard-server.js";
@@ -79,6 +80,7 @@ class NodeExchange implements Exchange {
     this.#sweeper = new FrameSweeper({ everyBytes: this.#limits.sweepBytes });
     const { connection, nodeId } = options;
     if (connection === undefined) return;
+    prepareMemory();
     this.#server = new ShardServer({
       ...{ connection, subject: this.#subjectOf(nodeId), limits: this.#limits },
       ...{ counter: this.#counter, sweeper: this.#sweeper },

@@ -35,8 +35,8 @@ const mebibyte = 1024 * kibibyte;
 export const exchangeLimits: ExchangeLimits = {
   pieceBytesMax: 128 * kibibyte,
   windowPerPeerMax: 16,
-  bytesInFlightMax: 4 * mebibyte,
-  bytesUnflushedMax: 4 * mebibyte,
+  bytesInFlightMax: mebibyte,
+  bytesUnflushedMax: mebibyte,
   sweepBytes: 8 * mebibyte,
   heldRequestsMax: 4096,
   holdDurationMs: 2000,

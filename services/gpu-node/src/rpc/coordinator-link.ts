@@ -1,5 +1,5 @@
-import { credentials } from "@grpc/grpc-js";
-import { callUnary, clientOptions, readStream } from "@retake/wire";
+import { credentials, Metadata } from "@grpc/grpc-js";
+import { type CallSettings, callUnary, clientOptions, readStream } from "@retake/wire";
 import { ArtifactServiceClient, type Chunk } from "@retake/wire/artifact";
 import {
   type HeartbeatRequest,
@@ -21,8 +21,11 @@ export interface CoordinatorLink {
   close(): void;
 }
 
-/** Connects to a coordinator; nothing is sent before something is asked. */
-export function connectCoordinator(address: string): CoordinatorLink {
+/** Connects to a coordinator; nothing is sent before something is asked. An empty token is none. */
+export function connectCoordinator(
+  address: string,
+  { token }: { readonly token: string },
+): CoordinatorLink {
   const membership = new MembershipServiceClient(
     address,
     credentials.createInsecure(),
@@ -30,18 +33,20 @@ export function connectCoordinator(address: string): CoordinatorLink {
   );
   const artifacts = new ArtifactServiceClient(address, credentials.createInsecure(), clientOptions);
   const to = `coordinator ${address}`;
+  const metadata = new Metadata();
+  if (token !== "") metadata.set("authorization", `Bearer ${token}`);
+  const call = (subject: string): CallSettings => ({ subject, metadata });
   return {
-    join: (node) =>
-      callUnary(membership.join.bind(membership), { node }, { subject: `joining ${to}` }),
+    join: (node) => callUnary(membership.join.bind(membership), { node }, call(`joining ${to}`)),
     heartbeat: (request) =>
-      callUnary(membership.heartbeat.bind(membership), request, { subject: `heartbeat to ${to}` }),
+      callUnary(membership.heartbeat.bind(membership), request, call(`heartbeat to ${to}`)),
     drain: async (nodeId) => {
-      const settings = { subject: `leaving ${to}`, timeoutMs: drainTimeoutMs };
+      const settings = { ...call(`leaving ${to}`), timeoutMs: drainTimeoutMs };
       await callUnary(membership.drain.bind(membership), { nodeId }, settings);
     },
     pull: async function* (artifactId, signal) {
       const request = { artifactId, offsetBytes: 0 };
-      const settings = { subject: `artifact ${artifactId.slice(0, 12)} of ${to}`, signal };
+      const settings = { ...call(`artifact ${artifactId.slice(0, 12)} of ${to}`), signal };
       const answers = readStream(artifacts.pull.bind(artifacts), request, settings);
       for await (const { chunk } of answers) yield chunk;
     },

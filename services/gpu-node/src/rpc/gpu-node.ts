@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { Server as HttpServer } from "node:http";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -23,6 +24,7 @@ import { ModelShelf } from "./model-shelf.js";
 import { NatsLink } from "./nats-link.js";
 import type { NodeContext } from "./node-context.js";
 import { measuredRates, type NodeMeter } from "./node-meter.js";
+import { serveNodeMetrics } from "./node-metrics.js";
 import { nodeService, peerService } from "./node-services.js";
 import { TaskBoard } from "./task-board.js";
 
@@ -30,6 +32,8 @@ export interface GpuNodeOptions {
   /** host:port of the coordinator. */
   readonly coordinator: string;
   readonly nodeId: string;
+  /** Of the tenant "cluster"; needed where the coordinator listens beyond loopback. */
+  readonly token?: string | undefined;
   /** Checkpoints to serve: folders, or names on the hub. */
   readonly models: readonly string[];
   readonly engine?: EngineName | undefined;
@@ -39,6 +43,8 @@ export interface GpuNodeOptions {
   readonly listen?: string | undefined;
   /** How others reach this node, where that is not the address it listens at. */
   readonly advertise?: string | undefined;
+  /** host:port of /metrics; none without. */
+  readonly metricsListen?: string | undefined;
   /** For artifacts, compiled programs and converted weights. */
   readonly cacheDir: string;
   /** What artifacts may take of it. Default 16 GiB. */
@@ -71,24 +77,26 @@ const artifactBytesMax = 16 * 2 ** 30;
  *                      address that is none
  */
 export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
-  const { nodeId, coordinator, cacheDir, logger } = options;
+  const { nodeId, coordinator, logger } = options;
   decodeNodeId(nodeId);
   decodeAddress(coordinator, { subject: "coordinator's address" });
   const threads = options.threads ?? availableParallelism();
   const engineName = options.engine ?? "onnx-cpu";
   const opened = await openModels(options, { engineName, threads });
-  const link = connectCoordinator(coordinator);
+  const link = connectCoordinator(coordinator, { token: options.token ?? "" });
   const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
   const meter = await measuredRates(opened.models, performance.now.bind(performance));
   const nats = new NatsLink(nodeId);
   const context: NodeContext = {
     ...{ nodeId, board, models: new ModelShelf(opened.models) },
     artifacts: await openArtifacts(options, { link, meter }),
-    ...{ workFolder: join(cacheDir, "work"), tunings: new Map() },
+    ...{ workFolder: join(ownFolder(options), "work"), tunings: new Map() },
     nats: () => nats.connection(),
     onError: (error) => logError(logger, error),
   };
   const { server, port, health } = await listen(options, context);
+  const { metricsListen } = options;
+  const metrics = metricsListen && (await serveNodeMetrics(metricsListen, { board, meter }));
   const host = (options.listen ?? "127.0.0.1:0").replace(/:\d+$/, "");
   const address = options.advertise ?? `${host}:${port}`;
   const info: NodeInfo = {
@@ -96,7 +104,8 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     ...{ version: ownVersion(), engine: engineName, numericsId: opened.engine.numericsId },
     ...{ threads, memoryBytes: totalmem(), models: [...context.models.infos] },
   };
-  return runningNode({ options, info, context, link, meter, nats, server, health, ...opened });
+  const serving = { server, health, metrics: metrics || undefined };
+  return runningNode({ options, info, context, link, meter, nats, ...serving, ...opened });
 }
 
 interface RunningParts {
@@ -108,12 +117,13 @@ interface RunningParts {
   readonly nats: NatsLink;
   readonly server: Server;
   readonly health: HealthImplementation;
+  readonly metrics: HttpServer | undefined;
   readonly engine: Engine;
 }
 
 /** Joins, and gives the handle by which the node is ended. */
 function runningNode(parts: RunningParts): GpuNode {
-  const { info, context, link, meter, nats, server, health, engine } = parts;
+  const { info, context, link, meter, nats, server, health, metrics, engine } = parts;
   const { nodeId, address, numericsId } = info;
   const { logger } = parts.options;
   let onClosed = (): void => {};
@@ -136,6 +146,7 @@ function runningNode(parts: RunningParts): GpuNode {
       context.board.voidAll();
       await context.board.drain();
       server.forceShutdown();
+      metrics?.close();
       link.close();
       await nats.close();
       await engine.close();
@@ -164,18 +175,22 @@ async function openModels(
 ): Promise<{ readonly engine: Engine; readonly models: readonly Model[] }> {
   const files = [];
   for (const source of models) files.push(await openModelFiles({ source, cacheDir }));
-  const programs = join(cacheDir, "programs");
-  const engine = await createEngine(engineName, { threads, cacheDir: programs });
+  const engine = await createEngine(engineName, { threads, cacheDir });
   return { engine, models: files.map((model) => openModel(model, engine)) };
 }
 
+/** Programs and converted weights are shared by the nodes of a machine; what one pulls is not. */
+function ownFolder({ cacheDir, nodeId }: GpuNodeOptions): string {
+  return join(cacheDir, "nodes", nodeId);
+}
+
 async function openArtifacts(
-  { cacheDir, cacheBytesMax }: GpuNodeOptions,
+  options: GpuNodeOptions,
   { link, meter }: { readonly link: CoordinatorLink; readonly meter: NodeMeter },
 ): Promise<ArtifactCache> {
   return ArtifactCache.open({
-    folder: join(cacheDir, "artifacts"),
-    bytesMax: cacheBytesMax ?? artifactBytesMax,
+    folder: join(ownFolder(options), "artifacts"),
+    bytesMax: options.cacheBytesMax ?? artifactBytesMax,
     pull: (id, signal) =>
       meter.measured(link.pull(decodeArtifactId(id, { subject: "artifact" }), signal)),
   });

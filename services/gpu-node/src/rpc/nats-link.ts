@@ -39,6 +39,8 @@ export class NatsLink {
         ...{ servers: [...this.#servers], name: this.#name, timeout: connectTimeoutMs },
         // The default gives up for good after 20 seconds.
         ...{ maxReconnectAttempts: -1, reconnectTimeWait: reconnectDelayMs },
+        // Else every request of the exchange takes a stack trace, in case that it fails.
+        noAsyncTraces: true,
       });
     } catch (thrown) {
       this.#connection = undefined;

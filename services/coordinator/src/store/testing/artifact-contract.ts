@@ -24,6 +24,9 @@ export async function contentOf(bytes: AsyncIterable<Uint8Array>): Promise<Uint8
 const textOf = async (store: ArtifactStore, id: string, offsetBytes = 0): Promise<string> =>
   new TextDecoder().decode(await contentOf(store.read(id, { offsetBytes })));
 
+const bytes = bytesOf("0123456789");
+const request = { id: idOf(bytes), uploader: "tenant", sizeBytes: 10, offsetBytes: 0 };
+
 /** What every place for artifacts must do. */
 export function describeArtifacts(
   name: string,
@@ -32,20 +35,20 @@ export function describeArtifacts(
   describe(`artifacts: ${name}`, () => describeWhole(create));
   describe(`bounds of artifacts: ${name}`, () => describeBounds(create));
   describe(`uploads: ${name}`, () => describeUploads(create));
-  describe(`several uploads: ${name}`, () => describeManyUploads(create));
+  describe(`uploaders: ${name}`, () => describeUploaders(create));
 }
 
 function describeWhole(create: (limits?: ArtifactLimits) => Promise<ArtifactStore>): void {
   it("names bytes by their SHA-256 and gives them back from any offset", async () => {
     const store = await create();
-    const bytes = Buffer.alloc(1_000_003, "retake ");
-    const artifact = await store.put(source(bytes.subarray(0, 10), bytes.subarray(10)));
-    expect(artifact).toEqual({ id: idOf(bytes), sizeBytes: bytes.length });
-    for (const offsetBytes of [0, 1, 262_144, 999_999, bytes.length]) {
+    const large = Buffer.alloc(1_000_003, "retake ");
+    const artifact = await store.put(source(large.subarray(0, 10), large.subarray(10)));
+    expect(artifact).toEqual({ id: idOf(large), sizeBytes: large.length });
+    for (const offsetBytes of [0, 1, 262_144, 999_999, large.length]) {
       const read = await contentOf(store.read(artifact.id, { offsetBytes }));
-      expect(idOf(read)).toBe(idOf(bytes.subarray(offsetBytes)));
+      expect(idOf(read)).toBe(idOf(large.subarray(offsetBytes)));
     }
-    const past = contentOf(store.read(artifact.id, { offsetBytes: bytes.length + 1 }));
+    const past = contentOf(store.read(artifact.id, { offsetBytes: large.length + 1 }));
     await expect(past).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
@@ -117,9 +120,6 @@ function describeBounds(create: (limits?: ArtifactLimits) => Promise<ArtifactSto
 }
 
 function describeUploads(create: (limits?: ArtifactLimits) => Promise<ArtifactStore>): void {
-  const bytes = bytesOf("0123456789");
-  const request = { id: idOf(bytes), uploader: "tenant", sizeBytes: 10, offsetBytes: 0 };
-
   it("goes on where an upload broke off, and shows it only when it is whole", async () => {
     const store = await create();
     expect(await store.received(request)).toEqual({ receivedBytes: 0, complete: false });
@@ -163,10 +163,7 @@ function describeUploads(create: (limits?: ArtifactLimits) => Promise<ArtifactSt
   });
 }
 
-function describeManyUploads(create: (limits?: ArtifactLimits) => Promise<ArtifactStore>): void {
-  const bytes = bytesOf("0123456789");
-  const request = { id: idOf(bytes), uploader: "tenant", sizeBytes: 10, offsetBytes: 0 };
-
+function describeUploaders(create: (limits?: ArtifactLimits) => Promise<ArtifactStore>): void {
   it("lets one call at a time send an upload", async () => {
     const store = await create();
     let send: (bytes: Uint8Array) => void = () => undefined;

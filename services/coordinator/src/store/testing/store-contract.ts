@@ -11,11 +11,12 @@ export function describeStores(
   create: () => Promise<Stores<Sample, SampleCommit>>,
 ): void {
   describe(`records: ${name}`, () => describeRecords(async () => (await create()).records));
-  describe(`room for records: ${name}`, () =>
-    describeRecordRooms(async () => (await create()).records));
+  describe(`lists of records: ${name}`, () => describeLists(async () => (await create()).records));
+  describe(`bounds of records: ${name}`, () =>
+    describeBounds(async () => (await create()).records));
   describe(`watch of records: ${name}`, () => describeWatch(async () => (await create()).records));
   describe(`commits: ${name}`, () => describeCommits(create));
-  describe(`fences of commits: ${name}`, () => describeFences(create));
+  describe(`fences: ${name}`, () => describeFences(create));
   describe(`events: ${name}`, () => describeEvents(create));
 }
 
@@ -87,7 +88,7 @@ function describeRecords(create: () => Promise<RecordStore<Sample>>): void {
   });
 }
 
-function describeRecordRooms(create: () => Promise<RecordStore<Sample>>): void {
+function describeLists(create: () => Promise<RecordStore<Sample>>): void {
   it("lists in pages by id, each record once", async () => {
     const records = await create();
     const ids = Array.from({ length: 25 }, (_, index) => `id-${String(index).padStart(2, "0")}`);
@@ -111,7 +112,9 @@ function describeRecordRooms(create: () => Promise<RecordStore<Sample>>): void {
     expect(page.unreadable).toEqual([{ id: "b", revision, reason: expect.any(String) }]);
     await expect(records.get("b")).rejects.toMatchObject({ reason: "record-malformed" });
   });
+}
 
+function describeBounds(create: () => Promise<RecordStore<Sample>>): void {
   it("takes a value of the largest size, and refuses one byte more", async () => {
     const records = await create();
     const overhead = JSON.stringify({ text: "" }).length;

@@ -380,6 +380,7 @@ export interface GetResponse {
 }
 
 export interface ListRequest {
+  /** Of one page; 0 takes the default. */
   readonly editsMax: number;
   readonly pageToken: string;
 }

@@ -1,0 +1,63 @@
+import { fileURLToPath } from "node:url";
+import { wholeNumber } from "@retake/coordinator/settings";
+import type { Command } from "commander";
+import type { Environment } from "../environment.js";
+import { addSettings, type RawOptions, textOption } from "./option-groups.js";
+
+const demoModelPath = fileURLToPath(new URL("../../../../models/demo", import.meta.url));
+
+const upSpecs = {
+  nodes: wholeNumber({
+    ...{ flags: "--nodes <count>", help: "node processes", fallback: 1, min: 1, max: 64 },
+  }),
+  threads: wholeNumber({
+    ...{ flags: "--threads <count>", help: "threads of a pass, of each node" },
+    ...{ min: 1, max: 1024 },
+  }),
+  leaseMs: wholeNumber({
+    ...{ flags: "--lease-ms <ms>", help: "how long a silent node keeps its place" },
+    ...{ fallback: 10_000, min: 500, max: 600_000 },
+  }),
+};
+
+const examples = `
+  retake up --nodes 3
+  retake submit clip.mp4 --source "..." --prompt "..." --wait     (in another terminal)
+
+It starts nats-server (and installs it, if it is missing), a coordinator and the nodes,
+starts again what dies, and ends all with Ctrl-C. Edits that were accepted go on with the
+next retake up.`;
+
+/** Adds `up`. */
+export function addUpCommand(program: Command, environment: Environment): void {
+  const command = program
+    .command("up")
+    .description("run a cluster on this machine until Ctrl-C")
+    .option("--model <path|id>", "the checkpoint that its nodes serve", demoModelPath)
+    .option("--dir <folder>", "for its state and logs (default: cluster in the cache folder)")
+    .option("--listen <host:port>", "where its coordinator listens", "127.0.0.1:0")
+    .option("--metrics <host:port>", "where its coordinator serves /metrics")
+    .option("--json", "addresses and pids as one line of JSON on stdout")
+    .addHelpText("after", examples)
+    .action((options: RawOptions) => up(options, environment));
+  addSettings(command, upSpecs);
+}
+
+async function up(options: RawOptions, environment: Environment): Promise<void> {
+  const { availableParallelism } = await import("node:os");
+  const { clusterFolder } = await import("../cluster/cluster-folder.js");
+  const { runLocalCluster } = await import("../cluster/run-local-cluster.js");
+  const { cacheFolder } = await import("../cache/cache-folder.js");
+  const nodeCount = Number(options.nodes ?? upSpecs.nodes.fallback);
+  const fairShare = Math.max(1, Math.floor(availableParallelism() / nodeCount));
+  await runLocalCluster(environment, {
+    ...{ nodeCount, threads: Number(options.threads ?? fairShare) },
+    model: textOption(options, "model") ?? demoModelPath,
+    folder: clusterFolder(environment.env, textOption(options, "dir")),
+    cacheDir: cacheFolder(environment.env),
+    listen: textOption(options, "listen") ?? "127.0.0.1:0",
+    metrics: textOption(options, "metrics"),
+    leaseMs: Number(options.leaseMs ?? upSpecs.leaseMs.fallback),
+    isJson: options.json === true,
+  });
+}

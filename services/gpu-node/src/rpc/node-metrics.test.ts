@@ -1,0 +1,26 @@
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import { NodeMeter } from "./node-meter.js";
+import { serveNodeMetrics } from "./node-metrics.js";
+import { TaskBoard } from "./task-board.js";
+
+describe("serveNodeMetrics", () => {
+  it("tells what the node does now, and nothing else", async () => {
+    const board = new TaskBoard(() => {});
+    const meter = new NodeMeter(5e9, () => 0);
+    const server = await serveNodeMetrics("127.0.0.1:0", { board, meter });
+    const { port } = Object(server.address());
+    board.seeEpoch(7);
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+    const text = await answer.text();
+    expect(text).toContain("retake_node_epoch 7");
+    expect(text).toContain("retake_node_tasks 0");
+    expect(text).toContain("retake_node_flops_per_second 5000000000");
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
+    const taken = serveNodeMetrics(`127.0.0.1:${port}`, { board, meter });
+    await expect(taken).rejects.toMatchObject({ reason: "unreachable" });
+    server.close();
+    server.closeAllConnections();
+    await once(server, "close");
+  });
+});
