@@ -4,6 +4,7 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import { Code, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import type { DrawSum, TuningState } from "@retake/model/tuning";
+import { buffersOf } from "./buffers-of.js";
 import type {
   Engine,
   EngineName,
@@ -113,24 +114,16 @@ function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
     run: async (inputs, { signal } = {}) =>
       (await calls.call({ call: "run", program, inputs }, signal)) as HostTensors,
     fix: async (inputs) => {
-      const given = buffersOf(Object.values(inputs).map(({ data }) => data));
-      await calls.call({ call: "fix", program, inputs }, undefined, given);
+      await calls.call({ call: "fix", program, inputs }, undefined, buffersOf(inputs));
     },
     createTuner: async (start) => {
       const open = { call: "tuner-open", program, start } as const;
-      const given = buffersOf(Object.values(start.state) as Float32Array[]);
-      return openedTuner(calls, Number(await calls.call(open, undefined, given)));
+      return openedTuner(calls, Number(await calls.call(open, undefined, buffersOf(start.state))));
     },
     close: async () => {
       await calls.call({ call: "unload", program });
     },
   };
-}
-
-/** The buffers behind arrays, as far as they can change hands. */
-function buffersOf(arrays: readonly (Float32Array | Int32Array)[]): ArrayBuffer[] {
-  const buffers = new Set(arrays.map(({ buffer }) => buffer));
-  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 function openedTuner(calls: WorkerCalls, tuner: number): Tuner {

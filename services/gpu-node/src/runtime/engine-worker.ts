@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Code, fromUnknown, type Reason } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
+import { buffersOf } from "./buffers-of.js";
 import { createRunner } from "./create-runner.js";
 import type {
   HostTensors,
@@ -156,20 +157,6 @@ async function answer(request: WorkerRequest): Promise<unknown> {
       await runner.close();
       return undefined;
   }
-}
-
-/** The buffers behind an answer's arrays, however deep they lie. They change hands. */
-function buffersOf(result: unknown): ArrayBuffer[] {
-  const buffers = new Set<ArrayBuffer>();
-  const visit = (value: unknown): void => {
-    if (ArrayBuffer.isView(value)) {
-      if (value.buffer instanceof ArrayBuffer) buffers.add(value.buffer);
-    } else if (typeof value === "object" && value !== null) {
-      Object.values(value).forEach(visit);
-    }
-  };
-  visit(result);
-  return [...buffers];
 }
 
 async function answerTo(request: WorkerRequest): Promise<void> {
