@@ -60,9 +60,9 @@ export const weightless: SessionTerms = {
  * them, which the optimizer would undo. Buffers come from ONNX Runtime's arena: from the system's
  * allocator they are either not given back, or page faults double the time of a pass. The arena's
  * peak is near the sum of what is alive, since programs hide their shapes (`LoweringOptions`).
- * Both of ONNX Runtime's own plans against it cost memory: `enableMemPattern`, and
- * `executionMode: "parallel"`, which takes twice the time. On WebGPU no node may fall back to
- * the CPU: each would cost two copies and a wait.
+ * `enableMemPattern` doubles the memory of a backward pass; `executionMode: "parallel"` saves
+ * memory as hidden shapes do, but takes twice the time. On WebGPU no node may fall back to the CPU:
+ * each would cost two copies and a wait.
  */
 export function sessionOptions(
   name: OnnxEngineName,
