@@ -39,14 +39,10 @@ export class Arena {
     const left = found.end - found.begin - size;
     const isCut = left >= size || left >= unusedBytesMax;
     const chunk = isCut ? { ...found, end: found.begin + size } : found;
-    if (isCut) this.#release({ ...found, begin: chunk.end });
+    if (isCut) this.free({ ...found, begin: chunk.end });
     const written = chunk.begin + size;
     this.#touched[chunk.region] = Math.max(this.#touched[chunk.region] ?? 0, written);
     return chunk;
-  }
-
-  free(chunk: Chunk): void {
-    this.#release(chunk);
   }
 
   /** Takes the smallest free chunk that is large enough; of equal ones, the first. */
@@ -75,7 +71,7 @@ export class Arena {
   }
 
   /** Puts a chunk back, as one with the free chunks beside it. */
-  #release({ region, begin, end }: Chunk): void {
+  free({ region, begin, end }: Chunk): void {
     const others: Chunk[] = [];
     let joined = { region, begin, end };
     for (const chunk of this.#free) {
