@@ -25,13 +25,6 @@ export type Effect =
   | OfTask<"open-tune">
   | ({ readonly kind: "send-quorum"; readonly quorum: Quorum } & OfMember)
   | ({ readonly kind: "send-commit"; readonly quorumId: number; readonly step: number } & OfMember)
-  | ({
-      readonly kind: "send-abandon";
-      readonly quorumId: number;
-      readonly step: number;
-      readonly reason: string;
-      readonly newDraws: boolean;
-    } & OfMember)
   | ({ readonly kind: "take-snapshot" } & OfMember)
   | ({ readonly kind: "finish-tuning" } & OfMember)
   | ({ readonly kind: "abort-task"; readonly reason: string } & OfMember)

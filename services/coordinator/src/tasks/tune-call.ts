@@ -30,7 +30,6 @@ type Response = NonNullable<TuneResponse["event"]>;
 export type MemberEffect =
   | EffectOf<"send-quorum">
   | EffectOf<"send-commit">
-  | EffectOf<"send-abandon">
   | EffectOf<"take-snapshot">
   | EffectOf<"finish-tuning">;
 
@@ -65,9 +64,6 @@ export class TuneCall {
         return;
       case "send-commit":
         this.#send({ $case: "commit", value: effect });
-        return;
-      case "send-abandon":
-        this.#send({ $case: "abandon", value: effect });
         return;
       case "take-snapshot":
         this.#send({ $case: "snapshot", value: {} });
