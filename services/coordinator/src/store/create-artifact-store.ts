@@ -98,11 +98,12 @@ async function upload(
   const { id, sizeBytes, offsetBytes } = request;
   const name = partName(request);
   const done = { receivedBytes: sizeBytes, complete: true };
-  if ((await open.backend.stat(id)) !== undefined) return done;
-  if (sizeBytes > open.artifactMax) throw tooLarge(open.artifactMax, sizeBytes);
+  // Claimed before the first wait: of two calls at once, the first one has it.
   if (open.busy.has(name)) throw uploadBusy(id);
   open.busy.add(name);
   try {
+    if ((await open.backend.stat(id)) !== undefined) return done;
+    if (sizeBytes > open.artifactMax) throw tooLarge(open.artifactMax, sizeBytes);
     const { receivedBytes } = await received(open, request);
     if (receivedBytes !== offsetBytes) throw wrongOffset(id, { receivedBytes, offsetBytes });
     assertRoom(open, sizeBytes - receivedBytes);
