@@ -14,11 +14,12 @@ import { type NatsProcess, startNats } from "./nats-process.js";
 
 const editId = "edit-1";
 const vectorLength = 100_000;
-/** Short, so that a lost member is noticed within a test. */
+/** Absence shows soon; an answer may be slow, so that a busy machine is no silent member. */
 const limits: Partial<ExchangeLimits> = {
-  ...{ pieceBytesMax: 1024, holdDurationMs: 100, answerDurationMs: 400 },
+  ...{ pieceBytesMax: 1024, holdDurationMs: 100, answerDurationMs: 60_000 },
   ...{ absenceDurationMs: 300, absencePauseMs: 20 },
 };
+const impatient: Partial<ExchangeLimits> = { ...limits, answerDurationMs: 400 };
 const turn = { quorumId: 1, step: 0, attempts: 0 };
 
 interface Member {
@@ -42,10 +43,18 @@ afterEach(async () => {
 
 type Wrapping = (connection: NatsConnection) => ShardConnection;
 
-async function join(nodeId: string, wrap: Wrapping = (plain) => plain): Promise<Member> {
+interface JoinOptions {
+  readonly wrap?: Wrapping | undefined;
+  readonly limits?: Partial<ExchangeLimits>;
+}
+
+async function join(nodeId: string, options: JoinOptions = {}): Promise<Member> {
+  const { wrap = (plain) => plain } = options;
   const connection = await connect({ servers: server.url, maxReconnectAttempts: -1 });
-  const options = { editId, nodeId, vectorLength, limits };
-  const exchange = createExchange({ ...options, connection: wrap(connection) });
+  const exchange = createExchange({
+    ...{ editId, nodeId, vectorLength, limits, ...options },
+    connection: wrap(connection),
+  });
   await connection.flush();
   const member = { nodeId, connection, exchange };
   members.push(member);
@@ -131,7 +140,7 @@ describe("the gradient exchange over NATS", () => {
 
   it("suspects the member that is there but says nothing", async () => {
     const nodeIds = names(2);
-    await join("node-0");
+    await join("node-0", { limits: impatient });
     const silent = await connect({ servers: server.url });
     silent.subscribe(`retake.v1.${editId}.node-1.shard`, { callback: () => undefined });
     await silent.flush();
@@ -155,7 +164,9 @@ describe("the gradient exchange over NATS", () => {
       },
     });
     let asked = 0;
-    for (const nodeId of nodeIds) await join(nodeId, nodeId === "node-2" ? dying : undefined);
+    for (const nodeId of nodeIds) {
+      await join(nodeId, { wrap: nodeId === "node-2" ? dying : undefined });
+    }
     begin(nodeIds);
     const outcomes = await reduceAll(nodeIds, { ...turn, drawCount: 4 });
     for (const outcome of outcomes.slice(0, 2)) {
@@ -187,7 +198,9 @@ describe("the gradient exchange over NATS", () => {
         return { ...message, data };
       },
     });
-    for (const nodeId of nodeIds) await join(nodeId, nodeId === "node-0" ? damaging : undefined);
+    for (const nodeId of nodeIds) {
+      await join(nodeId, { wrap: nodeId === "node-0" ? damaging : undefined });
+    }
     begin(nodeIds);
     expectBits(await reduceAll(nodeIds, { ...turn, drawCount: 2 }), 2);
     expect(members[0]?.exchange.counts.framesRefused).toBeGreaterThan(10);
@@ -206,7 +219,9 @@ describe("the gradient exchange over NATS", () => {
 
   it("survives a restart of the server", async () => {
     const nodeIds = names(2);
-    for (const nodeId of nodeIds) await join(nodeId);
+    // A question that the old server took with it is asked again after this time.
+    const bounded = { ...limits, answerDurationMs: 5000 };
+    for (const nodeId of nodeIds) await join(nodeId, { limits: bounded });
     begin(nodeIds);
     const [first, second] = members;
     const world = { drawCount: 2, worldSize: 2 };
