@@ -90,6 +90,12 @@ async function bench([name, ...args]) {
   throw new SetupError("bench: expected a name; package.json lists them as bench:NAME.");
 }
 
+/** @param {readonly string[]} args  a part of what makes the demo model, then its own arguments */
+async function demoModel([name, ...args]) {
+  if (name !== undefined) return built(`dist/models/demo/${name}/run.js`, args);
+  throw new SetupError("demo-model: expected a name; package.json lists them as demo-model:NAME.");
+}
+
 /**
  * @type {Readonly<Record<string, { needsFfmpeg: boolean,
  *   run: (args: readonly string[]) => Promise<number> }>>}
@@ -105,6 +111,7 @@ const tasks = {
   proto: { needsFfmpeg: false, run: proto },
   sim: { needsFfmpeg: false, run: (args) => built("dist/test/sim/run.js", args) },
   bench: { needsFfmpeg: true, run: bench },
+  "demo-model": { needsFfmpeg: true, run: demoModel },
   "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },
 };
 

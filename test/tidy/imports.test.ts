@@ -167,18 +167,24 @@ describe("noOrphans", () => {
 
   it("accepts what is started by npm, as a program, as a worker or by its built name", () => {
     const files = {
-      "package.json": `{ "scripts": { "a": "node scripts/run.mjs", "b": "node x bench unet" } }`,
+      "package.json": `{ "scripts": { "a": "node scripts/run.mjs", "b": "node x bench unet",
+        "c": "node x demo-model world" } }`,
       "scripts/run.mjs": `start("dist/test/golden/run.js");`,
       "test/golden/run.ts": "",
       "bench/unet.ts": "",
       "bench/lost.ts": "",
+      "models/demo/world/run.ts": "",
+      "models/demo/lost/run.ts": "",
       "packages/cli/package.json": `{ "bin": { "retake": "./bin/retake.js" } }`,
       "packages/cli/bin/retake.js": "",
       "services/gpu-node/src/main.ts": `new URL("./worker.js", import.meta.url);`,
       "services/gpu-node/src/worker.ts": `new URL("thread.js", import.meta.url);`,
       "services/gpu-node/src/thread.ts": "",
     };
-    expect(found(noOrphans, files)).toEqual(["bench/lost.ts: nobody imports this file"]);
+    expect(found(noOrphans, files)).toEqual([
+      "bench/lost.ts: nobody imports this file",
+      "models/demo/lost/run.ts: nobody imports this file",
+    ]);
   });
 
   it("lets unit tests share files that are marked as theirs", () => {

@@ -180,8 +180,11 @@ export const noCycles: Rule = {
 function isEntry(project: Project, path: string): boolean {
   if (isTest(path) || /\.config\.ts$|\/src\/main\.ts$/.test(path)) return true;
   const bench = /^bench\/([^/]+)\.ts$/.exec(path)?.[1];
+  const part = /^models\/demo\/([^/]+)\/run\.ts$/.exec(path)?.[1];
   const scripts = Object.values(manifestOf(project, "").scripts ?? {});
-  if (scripts.some((text) => text.includes(path) || text.endsWith(` bench ${bench}`))) return true;
+  const starts = (text: string): boolean =>
+    [` bench ${bench}`, ` demo-model ${part}`].some((end) => text.endsWith(end));
+  if (scripts.some((text) => text.includes(path) || starts(text))) return true;
   return workspaceFolders(project).some((folder) => {
     const programs = Object.values(manifestOf(project, folder).bin ?? {});
     const isProgram = programs.some((program) => join(folder, program) === path);

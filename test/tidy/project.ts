@@ -64,7 +64,7 @@ function filesBelow(root: string, folder: string): string[] {
   return paths;
 }
 
-const codeFolders = ["packages/", "services/", "bench/", "test/", "scripts/"];
+const codeFolders = ["packages/", "services/", "models/", "bench/", "test/", "scripts/"];
 
 /** The code that people wrote: generated files are left out, other languages too. */
 export function sourcePaths(project: Project): string[] {
