@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { HostTensors } from "../runtime/engine.js";
 import {
   type FakeProgram,
   fakeEngine,
@@ -105,6 +106,17 @@ describe("tune", () => {
     // The draws of attempt 2 are left out; those after it are the same.
     const { losses } = undisturbed.journal;
     expect(result.journal.losses.slice(0, 5)).toEqual([...losses.slice(0, 2), ...losses.slice(3)]);
+  });
+
+  it("shows what is tuned so far after each step that is asked for", async () => {
+    const seen = new Map<number, HostTensors>();
+    const onTensors = (tensors: HostTensors, step: number): void => void seen.set(step, tensors);
+    const looked = await tuned(pulled, { ...input, previews: { atSteps: [2, 4, 9], onTensors } });
+    expect(looked).toEqual(await tuned());
+    expect([...seen.keys()]).toEqual([2, 4]);
+    for (const [steps, tensors] of seen) {
+      expect(tensors).toEqual((await tuned(pulled, withSettings({ steps }))).tensors);
+    }
   });
 
   it("goes on after two abandoned steps, and ends after three in a row", async () => {

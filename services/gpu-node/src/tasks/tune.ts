@@ -40,6 +40,15 @@ export interface TuneInput {
   readonly tensors: HostTensors;
   readonly settings: TuneSettings;
   readonly snapshots?: SnapshotOptions | undefined;
+  readonly previews?: TuningPreviews | undefined;
+}
+
+/** Looks at a tuning while it goes on; its bits are those of one that nobody looks at. */
+export interface TuningPreviews {
+  /** After how many updates. */
+  readonly atSteps: readonly number[];
+  /** Called with copies of the tensors that the mode tunes, and waited for. */
+  readonly onTensors: (tensors: HostTensors, step: number) => Promise<void> | void;
 }
 
 export interface SnapshotOptions extends SnapshotPlace {
@@ -134,9 +143,17 @@ async function steps(model: Model, tuning: Tuning, control: TaskControl): Promis
     journal = { ...journal, step: journal.step + 1, losses: [...journal.losses, loss] };
     const isDue = snapshots !== undefined && journal.step % snapshots.everySteps === 0;
     if (isDue && journal.step < settings.steps) await keep();
+    await preview(tuning, journal.step);
     control.onProgress?.({ done: journal.step, total: settings.steps });
   }
   return journal;
+}
+
+/** Shows what is tuned so far to whoever wants to see it after this step. */
+async function preview({ context, input, tuner }: Tuning, step: number): Promise<void> {
+  if (input.previews?.atSteps.includes(step) !== true) return;
+  const { weights } = await tuner.state();
+  await input.previews.onTensors(namedTensors(context.layout, weights), step);
 }
 
 /** One step: its draws, added by the fixed tree, and the update. */

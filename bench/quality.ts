@@ -1,0 +1,268 @@
+/**
+ * `npm run bench:quality`: how good edits are, by clips whose edits have a known truth. Results go
+ * to a file, one line an edit; a run that was stopped goes on where it was.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { ClipPixels } from "@retake/gpu-node";
+import {
+  type Accuracy,
+  accuracyOf,
+  Classifier,
+  readClassifier,
+  writeClassifier,
+} from "../models/demo/judge/classifier.js";
+import { Editor } from "../models/demo/judge/editor.js";
+import { type Judging, judgeClip, truthMethods } from "../models/demo/judge/judge-clip.js";
+import { clipOfCase, clipsOfFolder, type JudgedClip } from "../models/demo/judge/judged-clips.js";
+import { type CardSettings, type Method, methodsFor } from "../models/demo/judge/methods.js";
+import { differenceRow, qualityColumns, qualityRow } from "../models/demo/judge/quality-table.js";
+import { type Result, Results } from "../models/demo/judge/results.js";
+import { writeStrip, writeStripSheet } from "../models/demo/judge/strips.js";
+import { trainClassifier } from "../models/demo/judge/train-classifier.js";
+import { heldOutCases, unseenCases } from "../models/demo/world/edits.js";
+import { cacheDir, rootDir } from "./places.js";
+import { publishReport, type Report, runBench } from "./report.js";
+
+const usage = `npm run bench:quality -- [options]
+  --model PATH          checkpoint of the demo's world (default models/demo)
+  --clips DIR           clips and tracks.json to judge on, instead of the world's own
+  --clips-count N       held-out clips (default 24)
+  --unseen-count N      clips with a subject, place or colour that training never saw (default 12)
+  --seeds N             default 3
+  --methods A,B,...     default all: see models/demo/judge/methods.ts
+  --results FILE        default .cache/quality/results.jsonl
+  --classifier-steps N  default 1500
+  --threads N           default 2
+  --table-only          tell what is in the file of results, and judge nothing
+  --record              write the table to bench/RESULTS.md`;
+
+const qualityDir = join(cacheDir, "quality");
+const worldSeed = 20_260_000;
+const classifierSeed = 1;
+const accuracySeed = 2;
+const accuracyCount = 2000;
+/** Clips of each set whose frames are kept as pictures, with the first seed. */
+const shownClipsMax = 3;
+
+interface Options {
+  readonly model: string;
+  readonly clips: string | undefined;
+  readonly heldOutCount: number;
+  readonly unseenCount: number;
+  readonly seeds: readonly number[];
+  readonly methods: readonly string[] | undefined;
+  readonly results: string;
+  readonly classifierSteps: number;
+  readonly threads: number;
+  readonly isTableOnly: boolean;
+}
+
+async function judgedClips(options: Options): Promise<readonly JudgedClip[]> {
+  if (options.clips !== undefined) return clipsOfFolder(options.clips);
+  const heldOut = heldOutCases(worldSeed, { count: options.heldOutCount });
+  const unseen = unseenCases(worldSeed, { count: options.unseenCount });
+  return [
+    ...heldOut.map((each) => clipOfCase("held-out", each)),
+    ...unseen.map((each) => clipOfCase("unseen", each)),
+  ];
+}
+
+/** The classifier and how good it is; it is trained where it was not yet. */
+async function openJudge({
+  classifierSteps: steps,
+  threads,
+}: Options): Promise<{ readonly classifier: Classifier; readonly accuracy: Accuracy }> {
+  const path = join(qualityDir, `classifier-${steps}.safetensors`);
+  const weights = (await readClassifier(path)) ?? (await trained(path, { steps, threads }));
+  const classifier = await Classifier.open(weights, { threads });
+  const accuracy = await accuracyOf(classifier, { seed: accuracySeed, count: accuracyCount });
+  return { classifier, accuracy };
+}
+
+async function trained(
+  path: string,
+  { steps, threads }: { readonly steps: number; readonly threads: number },
+): Promise<Float32Array> {
+  const began = performance.now();
+  const onStep = (step: number, loss: number): void => {
+    if (step % 100 === 0) console.error(`classifier: step ${step}, loss ${loss.toFixed(3)}`);
+  };
+  const weights = await trainClassifier({ seed: classifierSeed, steps, threads, onStep });
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.error(`classifier: ${steps} steps in ${seconds} s`);
+  await writeClassifier(path, weights);
+  return weights;
+}
+
+/** What the checkpoint's card says; the paper's values where it says nothing. */
+function cardOf(editor: Editor): CardSettings {
+  const defaults = { ...(editor.files.card?.defaults as Partial<CardSettings> | undefined) };
+  return { steps: 300, rate: 3e-5, ddim: 50, guidance: 12.5, strength: 1, ...defaults };
+}
+
+function chosenMethods(editor: Editor, names: readonly string[] | undefined): readonly Method[] {
+  const all = methodsFor(cardOf(editor));
+  const unknown = names?.find((name) => !all.some((method) => method.name === name));
+  if (unknown === undefined) return all.filter(({ name }) => names?.includes(name) ?? true);
+  const known = all.map(({ name }) => name).join(", ");
+  throw new Error(`--methods: expected some of ${known}; got ${unknown}`);
+}
+
+async function judge(options: Options): Promise<Report> {
+  const { threads, seeds } = options;
+  const { classifier, accuracy } = await openJudge(options);
+  const editor = await Editor.open(options.model, { cacheDir, threads });
+  try {
+    const results = await Results.open(options.results);
+    const methods = chosenMethods(editor, options.methods);
+    const clips = await judgedClips(options);
+    const shown = new Set(["held-out", "unseen", "given"].flatMap((set) => shownOf(clips, set)));
+    await mkdir(stripsOf(options), { recursive: true });
+    const onEdit = async (result: Result, frames: ClipPixels): Promise<void> => {
+      const isShown = shown.has(result.clip) && result.seed <= (seeds[0] ?? 0);
+      if (isShown) await writeStrip(stripPath(options, result), frames);
+    };
+    const judging = { editor, classifier, results, methods, seeds, onEdit };
+    for (const [number, clip] of clips.entries()) {
+      if (options.isTableOnly) break;
+      console.error(`clip ${number + 1} of ${clips.length}: ${clip.caption} (${clip.id})`);
+      await judgeClip(judging, clip);
+    }
+    await writeSheets(options, { judging, clips: clips.filter(({ id }) => shown.has(id)) });
+    return reportOf(judging, { clips, accuracy });
+  } finally {
+    await Promise.all([editor.close(), classifier.close()]);
+  }
+}
+
+const shownOf = (clips: readonly JudgedClip[], set: string): readonly string[] =>
+  clips.flatMap((clip) => (clip.set === set ? [clip.id] : [])).slice(0, shownClipsMax);
+
+const stripsOf = ({ results }: Options): string => `${results}.frames`;
+
+const stripPath = (
+  options: Options,
+  { model, clip, kind, method }: Pick<Result, "model" | "clip" | "kind" | "method">,
+): string =>
+  join(stripsOf(options), `${[model, clip, kind, method].join("_").replace(/[^\w.-]/g, "-")}.png`);
+
+/** One picture per shown clip: the truth of each edit, then what each method made of it. */
+async function writeSheets(
+  options: Options,
+  { judging, clips }: { readonly judging: Judging; readonly clips: readonly JudgedClip[] },
+): Promise<void> {
+  const model = judging.editor.files.hash.slice(0, 12);
+  const names = [...truthMethods, ...judging.methods.map(({ name }) => name)];
+  for (const { id, edits } of clips) {
+    const cases = edits.flatMap(({ kind }) =>
+      names.map((method) => ({
+        model,
+        clip: id,
+        kind,
+        method,
+        seed: firstSeedOf(judging, method),
+      })),
+    );
+    const done = cases.filter((each) => judging.results.has(each));
+    if (done.length === 0) continue;
+    const path = join(stripsOf(options), `sheet-${id.replace(/[^\w.-]/g, "-")}.png`);
+    await writeStripSheet(
+      path,
+      done.map((each) => stripPath(options, each)),
+    );
+    const rows = done.map(({ kind, method }) => `${kind} ${method}`).join(", ");
+    console.error(`${path}, from top to bottom: ${rows}`);
+  }
+}
+
+const firstSeedOf = ({ seeds }: Judging, method: string): number =>
+  truthMethods.some((name) => name === method) ? 0 : (seeds[0] ?? 0);
+
+function reportOf(
+  { results, methods, editor }: Judging,
+  { clips, accuracy }: { readonly clips: readonly JudgedClip[]; readonly accuracy: Accuracy },
+): Report {
+  const model = editor.files.hash.slice(0, 12);
+  const ids = new Set(clips.map(({ id }) => id));
+  const all = results.all().filter((one) => one.model === model && ids.has(one.clip));
+  const names = [...truthMethods, ...methods.map(({ name }) => name)];
+  const sets = [...new Set(clips.map(({ set }) => set))];
+  const groups = sets.flatMap((set) => {
+    const inSet = all.filter((one) => one.set === set);
+    const kept = inSet.filter((one) => one.keepsUnseen);
+    return [
+      { set, list: inSet },
+      ...(["subject", "place", "colour"] as const).map((kind) => ({
+        set: `${set}, ${kind} edits`,
+        list: inSet.filter((one) => one.kind === kind),
+      })),
+      ...(kept.length > 0 ? [{ set: `${set}, unseen part stays`, list: kept }] : []),
+    ];
+  });
+  const rows = groups.flatMap(({ set, list }) => rowsOf(set, { list, names }));
+  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+  const accuracyText = (kind: keyof Accuracy): string => {
+    const { subject, place, colour } = accuracy[kind];
+    return `${percent(subject)} subject, ${percent(place)} place, ${percent(colour)} colour`;
+  };
+  return {
+    title: "bench:quality",
+    columns: qualityColumns,
+    rows,
+    notes: [
+      `Checkpoint ${model}; ${clips.length} clips of 8 frames; n counts edits times seeds.`,
+      "subject, place, colour: mean shares of frames that show what was asked for; " +
+        "the others: medians. In brackets 95 % bootstrap intervals over clips. " +
+        "Differences: means, edit by edit.",
+      `The classifier, on ${accuracyCount} pictures that it has not seen: ` +
+        `${accuracyText("clean")}; on worn ones: ${accuracyText("worn")}.`,
+    ],
+  };
+}
+
+function rowsOf(
+  set: string,
+  { list, names }: { readonly list: readonly Result[]; readonly names: readonly string[] },
+): Report["rows"] {
+  const of = (method: string): readonly Result[] => list.filter((one) => one.method === method);
+  const present = names.filter((name) => of(name).length > 0);
+  const rows = present.map((method) => ({ cells: qualityRow({ set, method }, of(method)) }));
+  const against = "untuned";
+  if (!present.includes(against) || !present.includes("tuned")) return rows;
+  const method = "tuned";
+  const results = { method: of(method), against: of(against) };
+  return [...rows, { cells: differenceRow({ set, method, against }, results) }];
+}
+
+async function main(): Promise<boolean> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string", default: join(rootDir, "models/demo") },
+      clips: { type: "string" },
+      "clips-count": { type: "string", default: "24" },
+      "unseen-count": { type: "string", default: "12" },
+      seeds: { type: "string", default: "3" },
+      methods: { type: "string" },
+      results: { type: "string", default: join(qualityDir, "results.jsonl") },
+      "classifier-steps": { type: "string", default: "1500" },
+      threads: { type: "string", default: "2" },
+      "table-only": { type: "boolean", default: false },
+      record: { type: "boolean", default: false },
+    },
+  });
+  const report = await judge({
+    ...{ model: values.model, clips: values.clips, results: values.results },
+    heldOutCount: Number(values["clips-count"]),
+    unseenCount: Number(values["unseen-count"]),
+    seeds: Array.from({ length: Number(values.seeds) }, (_, index) => index + 1),
+    methods: values.methods?.split(","),
+    classifierSteps: Number(values["classifier-steps"]),
+    threads: Number(values.threads),
+    isTableOnly: values["table-only"],
+  });
+  return publishReport(report, { record: values.record });
+}
+
+await runBench(main, usage);

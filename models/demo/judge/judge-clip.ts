@@ -1,0 +1,144 @@
+import type { ClipPixels, HostTensor } from "@retake/gpu-node";
+import { isUnseen } from "../world/vocabulary.js";
+import type { Classifier } from "./classifier.js";
+import type { Editor, EncodedClip, Network } from "./editor.js";
+import type { JudgedClip, JudgedEdit } from "./judged-clips.js";
+import { type Method, needsSeeds } from "./methods.js";
+import type { Result, Results } from "./results.js";
+import { scoreOf } from "./score.js";
+
+export interface Judging {
+  readonly editor: Editor;
+  readonly classifier: Classifier;
+  readonly results: Results;
+  readonly methods: readonly Method[];
+  readonly seeds: readonly number[];
+  /** Called with the frames of each edit that was computed now. */
+  readonly onEdit: (result: Result, frames: ClipPixels) => Promise<void>;
+}
+
+/** No edits, but their bounds: the truth, and the truth through the VAE. */
+export const truthMethods = ["truth", "truth-through-vae"] as const;
+
+/** Edits a clip by every method and seed that has no result yet, and scores what comes out. */
+export async function judgeClip(judging: Judging, clip: JudgedClip): Promise<void> {
+  const { editor, methods, seeds } = judging;
+  await judgeTruths(judging, clip);
+  const missing = (seed: number): readonly Method[] =>
+    methods.filter(
+      (method) =>
+        (seed === seeds[0] || needsSeeds(method)) &&
+        clip.edits.some((edit) => !isDone(judging, { clip, edit, method: method.name, seed })),
+    );
+  if (seeds.every((seed) => missing(seed).length === 0)) return;
+  const encoded = await editor.encode(clip.frames);
+  for (const seed of seeds) {
+    for (const group of groupedByTuning(missing(seed))) {
+      await judgeTuning(judging, { clip, encoded, seed, group });
+    }
+  }
+}
+
+interface CaseName {
+  readonly clip: JudgedClip;
+  readonly edit: JudgedEdit;
+  readonly method: string;
+  readonly seed: number;
+}
+
+const modelNameLength = 12;
+
+function nameOf(judging: Judging, { clip, edit, method, seed }: CaseName): Omit<Result, "score"> {
+  return {
+    model: judging.editor.files.hash.slice(0, modelNameLength),
+    ...{ method, set: clip.set, clip: clip.id, kind: edit.kind, seed },
+    keepsUnseen: isUnseen(edit.content),
+  };
+}
+
+const isDone = (judging: Judging, name: CaseName): boolean =>
+  judging.results.has(nameOf(judging, name));
+
+async function keep(judging: Judging, name: CaseName, frames: ClipPixels): Promise<void> {
+  const { classifier, results, onEdit } = judging;
+  const score = await scoreOf(frames, { clip: name.clip, edit: name.edit, classifier });
+  const result = { ...nameOf(judging, name), score };
+  await results.add(result);
+  await onEdit(result, frames);
+}
+
+async function judgeTruths(judging: Judging, clip: JudgedClip): Promise<void> {
+  const { editor } = judging;
+  for (const edit of clip.edits) {
+    const { truth } = edit;
+    if (truth === undefined) continue;
+    const [plain, through] = truthMethods.map((method) => ({ clip, edit, method, seed: 0 }));
+    if (plain !== undefined && !isDone(judging, plain)) await keep(judging, plain, truth);
+    if (through === undefined || isDone(judging, through)) continue;
+    const { latents } = await editor.encode(truth);
+    await keep(judging, through, await editor.decode(latents));
+  }
+}
+
+/** Methods that share a tuning, and differ in when it ends and what is done with it. */
+function groupedByTuning(methods: readonly Method[]): readonly (readonly Method[])[] {
+  const groups = new Map<string, Method[]>();
+  for (const method of methods) {
+    const key = JSON.stringify(method.tuning);
+    groups.set(key, [...(groups.get(key) ?? []), method]);
+  }
+  return [...groups.values()];
+}
+
+async function judgeTuning(
+  judging: Judging,
+  work: {
+    readonly clip: JudgedClip;
+    readonly encoded: EncodedClip;
+    readonly seed: number;
+    readonly group: readonly Method[];
+  },
+): Promise<void> {
+  const { editor } = judging;
+  const { clip, encoded, seed, group } = work;
+  const [first] = group;
+  if (first === undefined) return;
+  const atSteps = [...new Set(group.map(({ steps }) => steps))];
+  const { tuning } = first;
+  const request = { clip: encoded, caption: clip.caption, tuning, seed, atSteps };
+  const networks = await editor.tune(request);
+  for (const steps of atSteps) {
+    const network = networks.get(steps);
+    if (network === undefined) throw new Error(`tuning: expected a network after ${steps} steps`);
+    const starts = new Map<string, HostTensor>();
+    for (const method of group.filter((each) => each.steps === steps)) {
+      await judgeMethod(judging, { ...work, method, network, starts });
+    }
+  }
+}
+
+async function judgeMethod(
+  judging: Judging,
+  work: {
+    readonly clip: JudgedClip;
+    readonly encoded: EncodedClip;
+    readonly seed: number;
+    readonly method: Method;
+    readonly network: Network;
+    /** Latents to start from that this network has already; the map is filled. */
+    readonly starts: Map<string, HostTensor>;
+  },
+): Promise<void> {
+  const { editor } = judging;
+  const { clip, encoded, seed, method, network, starts } = work;
+  const key = JSON.stringify([method.start, method.strength, method.ddim]);
+  for (const edit of clip.edits) {
+    const name = { clip, edit, method: method.name, seed };
+    if (isDone(judging, name)) continue;
+    const latents =
+      starts.get(key) ?? (await editor.startLatents(method, { clip: encoded, network, seed }));
+    starts.set(key, latents);
+    const edited = await editor.sample(edit.prompt, method, { latents, network });
+    await keep(judging, name, await editor.decode(edited));
+  }
+}
