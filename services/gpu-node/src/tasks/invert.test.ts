@@ -48,6 +48,18 @@ describe("invert", () => {
     },
   );
 
+  it("goes all the way with strength 1, to the bits that it has without one", async () => {
+    const engine = fakeEngine(constantNoise);
+    const input = {
+      ...{ latents: counted(shape), emptyPrompt: prompt, tensors: async () => ({}) },
+      samplingCount: 10,
+    };
+    const whole = await invert(fakeModel(engine), input);
+    expect(engine.runs.length).toBe(10);
+    expect(await invert(fakeModel(engine), { ...input, strength: 1 })).toEqual(whole);
+    expect(await invert(fakeModel(engine), { ...input, strength: 0.9 })).not.toEqual(whole);
+  });
+
   it("goes up part of the way with less strength", async () => {
     const engine = fakeEngine(constantNoise);
     const model = fakeModel(engine);

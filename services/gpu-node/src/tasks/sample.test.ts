@@ -45,6 +45,13 @@ describe("sample", () => {
     expect(engine.runs.length).toBe(8);
   });
 
+  it("samples all the way with strength 1, to the bits that it has without one", async () => {
+    const model = fakeModel(fakeEngine(asPrompted));
+    const whole = await sample(model, input);
+    expect(await sample(model, { ...input, strength: 1 })).toEqual(whole);
+    expect(await sample(model, { ...input, strength: 0.75 })).not.toEqual(whole);
+  });
+
   it("joins the branches where asked to, in half the passes", async () => {
     const engine = fakeEngine(asPrompted);
     const joined = await sample(fakeModel(engine), { ...input, joinBranches: true });
