@@ -13,6 +13,7 @@ import {
   readClassifier,
   writeClassifier,
 } from "../models/demo/judge/classifier.js";
+import { endedBy, stopRules } from "../models/demo/judge/early-stop.js";
 import { Editor } from "../models/demo/judge/editor.js";
 import { type Judging, judgeClip, truthMethods } from "../models/demo/judge/judge-clip.js";
 import { clipOfCase, clipsOfFolder, type JudgedClip } from "../models/demo/judge/judged-clips.js";
@@ -228,7 +229,15 @@ function rowsOf(
 ): Report["rows"] {
   const of = (method: string): readonly Result[] => list.filter((one) => one.method === method);
   const present = names.filter((name) => of(name).length > 0);
-  const rows = present.map((method) => ({ cells: qualityRow({ set, method }, of(method)) }));
+  const rows = [
+    ...present.map((method) => ({ method, results: of(method) })),
+    ...Object.entries(stopRules).map(([rule, by]) => {
+      const name = `stopped by ${rule}`;
+      return { method: name, results: endedBy(by, { results: list, name }) };
+    }),
+  ]
+    .filter(({ results }) => results.length > 0)
+    .map(({ method, results }) => ({ cells: qualityRow({ set, method }, results) }));
   const against = "untuned";
   if (!present.includes(against) || !present.includes("tuned")) return rows;
   const method = "tuned";

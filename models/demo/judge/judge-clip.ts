@@ -6,6 +6,7 @@ import type { JudgedClip, JudgedEdit } from "./judged-clips.js";
 import { type Method, needsSeeds } from "./methods.js";
 import type { Result, Results } from "./results.js";
 import { scoreOf } from "./score.js";
+import { type Signs, signsOf } from "./signs.js";
 
 export interface Judging {
   readonly editor: Editor;
@@ -59,10 +60,14 @@ function nameOf(judging: Judging, { clip, edit, method, seed }: CaseName): Omit<
 const isDone = (judging: Judging, name: CaseName): boolean =>
   judging.results.has(nameOf(judging, name));
 
-async function keep(judging: Judging, name: CaseName, frames: ClipPixels): Promise<void> {
+async function keep(
+  judging: Judging,
+  name: CaseName,
+  { frames, signs }: { readonly frames: ClipPixels; readonly signs?: Signs },
+): Promise<void> {
   const { classifier, results, onEdit } = judging;
   const score = await scoreOf(frames, { clip: name.clip, edit: name.edit, classifier });
-  const result = { ...nameOf(judging, name), score };
+  const result = { ...nameOf(judging, name), score, ...(signs === undefined ? {} : { signs }) };
   await results.add(result);
   await onEdit(result, frames);
 }
@@ -73,10 +78,12 @@ async function judgeTruths(judging: Judging, clip: JudgedClip): Promise<void> {
     const { truth } = edit;
     if (truth === undefined) continue;
     const [plain, through] = truthMethods.map((method) => ({ clip, edit, method, seed: 0 }));
-    if (plain !== undefined && !isDone(judging, plain)) await keep(judging, plain, truth);
+    if (plain !== undefined && !isDone(judging, plain)) {
+      await keep(judging, plain, { frames: truth });
+    }
     if (through === undefined || isDone(judging, through)) continue;
     const { latents } = await editor.encode(truth);
-    await keep(judging, through, await editor.decode(latents));
+    await keep(judging, through, { frames: await editor.decode(latents) });
   }
 }
 
@@ -110,11 +117,17 @@ async function judgeTuning(
   for (const steps of atSteps) {
     const network = networks.get(steps);
     if (network === undefined) throw new Error(`tuning: expected a network after ${steps} steps`);
-    const starts = new Map<string, HostTensor>();
+    const starts = new Map<string, Start>();
     for (const method of group.filter((each) => each.steps === steps)) {
       await judgeMethod(judging, { ...work, method, network, starts });
     }
   }
+}
+
+/** Where sampling starts, and what it gives for the clip's own sentence. */
+interface Start {
+  readonly latents: HostTensor;
+  readonly reconstructed: HostTensor;
 }
 
 async function judgeMethod(
@@ -126,19 +139,36 @@ async function judgeMethod(
     readonly method: Method;
     readonly network: Network;
     /** Latents to start from that this network has already; the map is filled. */
-    readonly starts: Map<string, HostTensor>;
+    readonly starts: Map<string, Start>;
   },
 ): Promise<void> {
   const { editor } = judging;
   const { clip, encoded, seed, method, network, starts } = work;
-  const key = JSON.stringify([method.start, method.strength, method.ddim]);
+  const key = JSON.stringify([method.start, method.strength, method.guidance, method.ddim]);
   for (const edit of clip.edits) {
     const name = { clip, edit, method: method.name, seed };
     if (isDone(judging, name)) continue;
-    const latents =
-      starts.get(key) ?? (await editor.startLatents(method, { clip: encoded, network, seed }));
-    starts.set(key, latents);
+    const start = starts.get(key) ?? (await startOf(judging, work));
+    starts.set(key, start);
+    const { latents, reconstructed } = start;
     const edited = await editor.sample(edit.prompt, method, { latents, network });
-    await keep(judging, name, await editor.decode(edited));
+    const signs = signsOf({ clip: encoded.latents, reconstructed, edited });
+    await keep(judging, name, { frames: await editor.decode(edited), signs });
   }
+}
+
+async function startOf(
+  { editor }: Judging,
+  work: {
+    readonly clip: JudgedClip;
+    readonly encoded: EncodedClip;
+    readonly seed: number;
+    readonly method: Method;
+    readonly network: Network;
+  },
+): Promise<Start> {
+  const { clip, encoded, seed, method, network } = work;
+  const latents = await editor.startLatents(method, { clip: encoded, network, seed });
+  const reconstructed = await editor.sample(clip.caption, method, { latents, network });
+  return { latents, reconstructed };
 }

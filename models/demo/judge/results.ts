@@ -2,6 +2,7 @@ import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { EditKind } from "../world/edits.js";
 import type { Score } from "./score.js";
+import type { Signs } from "./signs.js";
 
 /** The score of one edit by one method. */
 export interface Result {
@@ -15,6 +16,8 @@ export interface Result {
   /** Whether the edit asks for something that training never drew. */
   readonly keepsUnseen: boolean;
   readonly score: Score;
+  /** Of edits only. */
+  readonly signs?: Signs;
 }
 
 type ResultKey = Pick<Result, "model" | "method" | "clip" | "kind" | "seed">;

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { endedBy, stopRules } from "./early-stop.js";
+import type { Result } from "./results.js";
+
+const result = (method: string, seed: number, reconstruction: number): Result => ({
+  ...{ model: "m", method, set: "held-out", clip: "c", kind: "place", seed, keepsUnseen: false },
+  score: {
+    ...{ subject: 1, place: 1, colour: 1, motionPixels: seed, backgroundDb: null, truthDb: 30 },
+    flicker: 0,
+  },
+  signs: { reconstruction, change: 1 / reconstruction },
+});
+const results = [
+  result("untuned", 1, 3),
+  ...[result("steps-30", 1, 2), result("steps-60", 1, 4)],
+  ...[result("steps-30", 2, 5), result("steps-60", 2, 6)],
+  result("guidance-3", 1, 0.1),
+];
+const ended = (rule: string) => {
+  const by = stopRules[rule];
+  if (by === undefined) throw new Error("expected a rule");
+  return endedBy(by, { results, name: "auto" }).map(({ method, seed, signs }) => [
+    ...[method, seed, signs?.reconstruction],
+  ]);
+};
+
+describe("endedBy", () => {
+  it("takes for each tuning the steps with the least sign, none if that is best", () => {
+    expect(ended("reconstruction")).toEqual([
+      ["auto", 1, 2],
+      ["auto", 2, 3],
+    ]);
+  });
+
+  it("goes by the rule that it is given", () => {
+    expect(ended("change")).toEqual([
+      ["auto", 1, 4],
+      ["auto", 2, 6],
+    ]);
+  });
+});

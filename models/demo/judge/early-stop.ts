@@ -1,0 +1,41 @@
+import type { Result } from "./results.js";
+import type { Signs } from "./signs.js";
+import { mean } from "./statistics.js";
+
+/** Rules by which a tuning could be ended without knowing what its edits should give. */
+export const stopRules: Readonly<Record<string, (signs: Signs) => number>> = {
+  reconstruction: ({ reconstruction }) => reconstruction,
+  change: ({ change }) => change,
+  both: ({ reconstruction, change }) => Math.log(reconstruction) + change,
+};
+
+/** Methods that are one tuning at several steps; `untuned` is step 0. */
+const isStepCount = (method: string): boolean => method === "untuned" || /^steps-\d+$/.test(method);
+
+/**
+ * What would have come out if each tuning had been ended where a rule finds it best: for every clip
+ * and seed the results of the number of steps with the least sign, as a method of its own.
+ */
+export function endedBy(
+  rule: (signs: Signs) => number,
+  { results, name }: { readonly results: readonly Result[]; readonly name: string },
+): readonly Result[] {
+  const tunings = new Map<string, Result[]>();
+  const stepped = results.filter(({ method, signs }) => isStepCount(method) && signs !== undefined);
+  const seeds = [...new Set(stepped.map(({ seed }) => seed))];
+  for (const result of stepped) {
+    // Without tuning the seed decides nothing: one result stands for all.
+    for (const seed of result.method === "untuned" ? seeds : [result.seed]) {
+      const key = `${result.clip} ${seed}`;
+      tunings.set(key, [...(tunings.get(key) ?? []), { ...result, seed }]);
+    }
+  }
+  return [...tunings.values()].flatMap((tuning) => {
+    const methods = [...new Set(tuning.map(({ method }) => method))];
+    if (methods.length < 2) return [];
+    const signOf = (method: string): number =>
+      mean(tuning.flatMap((one) => (one.method === method && one.signs ? [rule(one.signs)] : [])));
+    const best = methods.reduce((least, each) => (signOf(each) < signOf(least) ? each : least));
+    return tuning.filter(({ method }) => method === best).map((one) => ({ ...one, method: name }));
+  });
+}
