@@ -58,6 +58,10 @@ const flopsOf: Readonly<Record<string, Flops>> = {
     2 * elementCount(shape(output(node))) * elementCount(shape(input(node, 1)).slice(1)),
   ConvolutionInputGradient: (node, shape) =>
     2 * elementCount(shape(input(node, 0))) * elementCount(shape(input(node, 1)).slice(1)),
+  ConvolutionWeightGradient: (node, shape) =>
+    2 * elementCount(shape(input(node, 1))) * elementCount(shape(output(node)).slice(1)),
+  SegmentSum: (node, shape) =>
+    2 * elementCount(shape(input(node, 0))) * (shape(output(node))[0] ?? 1),
   Attention: (node, shape) =>
     4 * elementCount(shape(input(node, 0))) * (shape(input(node, 1))[1] ?? 1),
   FrameMoments: (node, shape) => 4 * elementCount(shape(input(node, 0))),

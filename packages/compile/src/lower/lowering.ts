@@ -137,6 +137,13 @@ export class Lowering {
     });
   }
 
+  /** Name of a float32 vector. */
+  floats(numbers: readonly number[]): string {
+    const rawData = new Uint8Array(Float32Array.from(numbers).buffer);
+    const { float32: dataType } = onnxTypes;
+    return this.#constant(`floats:${numbers}`, [numbers.length], { dataType, rawData });
+  }
+
   /** Name of a float32 scalar. */
   scalar(number: number): string {
     const rawData = new Uint8Array(Float32Array.of(number).buffer);

@@ -1,4 +1,5 @@
 import { inputOf, integersOf, type Lower, outputOf } from "./lowering.js";
+import { onnxTypes } from "./onnx-proto.js";
 
 const reshape: Lower = (node, to) => {
   const shape = to.ints(integersOf(node, "shape"));
@@ -40,6 +41,17 @@ const gather: Lower = (node, to) => {
   to.emit("Gather", inputs, { axis: Number(node.attributes.axis) }, to.name(outputOf(node)));
 };
 
+/** Which rows belong to a segment, as a matrix of ones and zeros, times the rows. */
+const segmentSum: Lower = (node, to) => {
+  const [segments = 1] = to.shape(outputOf(node));
+  // ONNX Runtime has OneHot for int64 only.
+  const ids = to.emit("Cast", [to.name(inputOf(node, 1))], { to: onnxTypes.int64 });
+  const inputs = [ids, to.ints([segments]), to.floats([0, 1])];
+  const belongs = to.emit("OneHot", inputs, { axis: -1 });
+  const rows = to.name(inputOf(node, 0));
+  to.emit("Gemm", [belongs, rows], { transA: 1, transB: 0 }, to.name(outputOf(node)));
+};
+
 export const shaping: Readonly<Record<string, Lower>> = {
   Reshape: reshape,
   Expand: reshape,
@@ -48,4 +60,5 @@ export const shaping: Readonly<Record<string, Lower>> = {
   Concat: concat,
   Pad: pad,
   Gather: gather,
+  SegmentSum: segmentSum,
 };

@@ -8,6 +8,7 @@ import {
   linearKernel,
   siluKernel,
 } from "@retake/model";
+import { convolutionWeightGradientKernel } from "@retake/model/network";
 import type { GraphValue } from "../graph.js";
 import { type KernelCall, recordKernel } from "./kernels.js";
 import { beforeReshape, reshape, unary } from "./simplify.js";
@@ -34,6 +35,15 @@ function recordConvolutionInputGradient(call: KernelCall): GraphValue {
   const shape = [dy.shape[0] ?? 1, weight.shape[1] ?? 1, number("height"), number("width")];
   const attributes = { stride: number("stride"), pads: padNames.map(number) };
   return backend.builder.node("ConvolutionInputGradient", [dy, weight], { shape }, attributes);
+}
+
+function recordConvolutionWeightGradient(call: KernelCall): GraphValue {
+  const { input, number, backend } = call;
+  const [x, dy] = [input("x"), input("dy")];
+  const kernel = [number("kernelHeight"), number("kernelWidth")];
+  const shape = [dy.shape[1] ?? 1, x.shape[1] ?? 1, ...kernel];
+  const attributes = { stride: number("stride"), pads: padNames.map(number) };
+  return backend.builder.node("ConvolutionWeightGradient", [x, dy], { shape }, attributes);
 }
 
 /** What each frame says of itself, what a clip makes of it, its use: frames may be divided here. */
@@ -72,6 +82,7 @@ export function registerModelKernels(): void {
   });
   recordKernel(convolutionKernel, recordConvolution);
   recordKernel(convolutionInputGradientKernel, recordConvolutionInputGradient);
+  recordKernel(convolutionWeightGradientKernel, recordConvolutionWeightGradient);
   recordKernel(layerNormKernel, ({ backend: { builder }, input, number }) => {
     const x = input("x");
     const source = beforeReshape(builder, x);

@@ -202,6 +202,18 @@ function registerShape(): void {
   });
 }
 
+/** Rows added up by the segment that each belongs to: the gradient of a gather along the rows. */
+function segmentSum(builder: GraphBuilder, call: KernelCall): GraphValue {
+  const [x, ids] = [call.input("x"), call.input("segmentIds")];
+  const segments = call.number("numSegments");
+  const rows = elementCount(ids.shape);
+  const flat = reshape(builder, x, [rows, elementCount(x.shape) / rows]);
+  const shape = [segments, flat.shape[1] ?? 1];
+  const inputs = [flat, reshape(builder, ids, [rows])];
+  const sums = builder.node("SegmentSum", inputs, { shape });
+  return reshape(builder, sums, [segments, ...x.shape.slice(ids.shape.length)]);
+}
+
 function registerCreation(): void {
   recordKernel("Fill", ({ backend, attributes }) =>
     backend.builder.fill(Number(attributes.value), attributes.shape as number[]),
@@ -222,5 +234,6 @@ export function registerTensorKernels(): void {
     const logits = input("logits");
     return backend.builder.node("Softmax", [logits], { shape: logits.shape });
   });
+  recordKernel("UnsortedSegmentSum", (call) => segmentSum(call.backend.builder, call));
   recordKernel("BatchMatMul", (call) => matMul(call.backend.builder, call));
 }

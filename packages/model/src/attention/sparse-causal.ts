@@ -16,7 +16,8 @@ interface Projections {
  *     out[f] = attention(query[f], concat(key[0], key[f - 1]), concat(value[0], value[f - 1]))
  *
  * Frames 0 and 1 would see the first frame twice. Doubling every key leaves a softmax as it is, so
- * they look at it once: exact, and half the work.
+ * they look at it once: exact, and half the work. A clip of one frame is an image: its attention is
+ * the 2D network's.
  *
  * @param projections  query, key, value, each `[clips * frames, tokens, channels]`, float32
  * @returns            `[clips * frames, tokens, channels]`, float32; the caller disposes it
@@ -36,6 +37,7 @@ export function sparseCausalAttention(
   }
   assertShape("key", projections.key, projections.query.shape);
   assertShape("value", projections.value, projections.query.shape);
+  if (frames === 1) return attention(projections.query, projections, heads);
   const clips = images / frames;
   return tf.tidy(() => {
     const sizes = Array.from({ length: clips }, () => frames);

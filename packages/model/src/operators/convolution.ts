@@ -4,6 +4,7 @@ import { runUnaryOperator } from "./operator.js";
 
 export const convolutionKernel = "RetakeConvolution";
 export const convolutionInputGradientKernel = "RetakeConvolutionInputGradient";
+export const convolutionWeightGradientKernel = "RetakeConvolutionWeightGradient";
 
 /** Rows and columns of zeros around the image. */
 export interface Padding {
@@ -65,6 +66,7 @@ tf.registerGradient({
       throw new TypeError("convolution: expected one output and its saved inputs");
     }
     const size = { height: x.shape[2] ?? 0, width: x.shape[3] ?? 0 };
+    const kernel = { kernelHeight: weight.shape[2] ?? 0, kernelWidth: weight.shape[3] ?? 0 };
     return {
       x: () =>
         tf
@@ -74,9 +76,14 @@ tf.registerGradient({
             { dy, weight },
             { ...attributes, ...size },
           ),
-      weight: () => {
-        throw new TypeError("convolution: weights are frozen and have no gradient");
-      },
+      weight: () =>
+        tf
+          .engine()
+          .runKernel<tf.Tensor>(
+            convolutionWeightGradientKernel,
+            { x, dy },
+            { ...attributes, ...kernel },
+          ),
       bias: () => tf.sum(dy, [0, 2, 3]),
     };
   },

@@ -1,4 +1,5 @@
 export { createDraw, type Draw, type DrawOptions } from "./draw.js";
+export { sineAndCosine } from "./elementary.js";
 export {
   Purpose,
   type RandomStream,

@@ -105,6 +105,22 @@ describe("transformerBlock", () => {
   const call = (tokens: tf.Tensor, prompt: tf.Tensor, frames: number, from = scope): tf.Tensor =>
     transformerBlock(from, { tokens, prompt }, { heads, frames, groups: 2 });
 
+  it("is the 2D network's block where the scope has no temporal layers", () => {
+    const still = Object.fromEntries(
+      specs.flatMap(({ name, shape }) =>
+        /attn_temp\.to_out\.0/.test(name) ? [[name, tf.zeros([...shape])]] : [],
+      ),
+    );
+    const inflated = scopeOf(block, randomScope(specs, still));
+    const flat = {
+      ...inflated,
+      find: (name: string) => (name.includes("_temp") ? undefined : inflated.find(name)),
+    };
+    const [tokens, prompt] = [noiseOf([6, 2, 4]), noiseOf([2, 5, 6])];
+    const expected = call(tokens, prompt, 3, inflated);
+    expect(differenceOf(call(tokens, prompt, 3, flat), expected)).toBe(0);
+  });
+
   it("gives sites: a clip's tokens, each with its frames", () => {
     const zeros = Object.fromEntries(
       specs.flatMap(({ name, shape }) =>

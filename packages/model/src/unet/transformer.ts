@@ -117,7 +117,8 @@ export function feedForward(scope: Scope, tokens: tf.Tensor): tf.Tensor {
 
 /**
  * One transformer block: spatial, prompt, feed-forward, then temporal attention, each with its norm
- * in front and its residual behind.
+ * in front and its residual behind. Where the scope has no temporal layers there are none: then it
+ * is the block of the 2D network.
  *
  * @param tokens  `[clips * frames, tokens, channels]`, float32
  * @param prompt  `[prompts, promptTokens, crossAttentionDim]`
@@ -145,6 +146,7 @@ export function transformerBlock(
   add(within(scope, "ff", (inner) => feedForward(inner, normed("norm3"))));
   const byClip = tf.reshape(tokens, [images / frames, frames, count, channels]);
   const sites = tf.reshape(tf.transpose(byClip, [0, 2, 1, 3]), [-1, frames, channels]);
+  if (scope.find("attn_temp.to_q.weight") === undefined) return sites;
   const temporal = within(scope, "attn_temp", (inner) =>
     temporalAttention(inner, layerNormLayer(scope, "norm_temp", sites), heads),
   );

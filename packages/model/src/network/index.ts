@@ -1,0 +1,6 @@
+export { convolutionWeightGradientKernel } from "../operators/convolution.js";
+export { rootScope, type Scope, withBackwardPass } from "../scope.js";
+export { textEncode } from "../text/text-encoder.js";
+export { unet } from "../unet/unet.js";
+export { vaeDecoderTensors, vaeEncoderTensors } from "../vae/tensors.js";
+export { vaeDecode, vaeEncode } from "../vae/vae.js";
