@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 import { type CoordinatorOptions, createCoordinator } from "./create-coordinator.js";
 
@@ -20,6 +20,7 @@ const usage = `node services/coordinator/dist/main.js [options]
 async function main(args: readonly string[]): Promise<void> {
   const logger = pino({ base: { pid: process.pid } });
   try {
+    armFaultPoints(process.env["RETAKE_FAULT_POINTS"], process);
     const options = optionsOf(args);
     if (options === undefined) {
       process.stdout.write(`${usage}\n`);

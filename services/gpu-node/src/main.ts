@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 import { createGpuNode, type GpuNodeOptions } from "./rpc/gpu-node.js";
 import { type EngineName, engineNames } from "./runtime/engine.js";
@@ -9,6 +9,7 @@ import { type EngineName, engineNames } from "./runtime/engine.js";
 async function main(args: readonly string[]): Promise<void> {
   const logger = pino({ base: { pid: process.pid } });
   try {
+    armFaultPoints(process.env["RETAKE_FAULT_POINTS"], process);
     const { tokenFile, ...options } = optionsOf(args);
     const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, "utf8")).trim();
     const node = await createGpuNode({ ...options, token, logger });

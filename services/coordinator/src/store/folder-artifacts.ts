@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { fromUnknown } from "@retake/errors";
+import { faultPoint, fromUnknown } from "@retake/errors";
 import type { ArtifactStore } from "./artifact-store.js";
 import type { BlobBackend, Part } from "./blob-backend.js";
 import { type ArtifactLimits, createArtifactStore } from "./create-artifact-store.js";
@@ -67,7 +67,10 @@ async function openFile(path: string): Promise<Part> {
     },
     append: async (bytes) => {
       try {
-        await typed(path, () => file.appendFile(bytes));
+        await typed(path, async () => {
+          await faultPoint("artifact-write");
+          await file.appendFile(bytes);
+        });
       } finally {
         // A write that failed may have written some.
         sizeBytes = (await file.stat()).size;

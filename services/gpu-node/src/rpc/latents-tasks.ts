@@ -1,4 +1,4 @@
-import { Code, RetakeError } from "@retake/errors";
+import { Code, faultPoint, RetakeError } from "@retake/errors";
 import type { StreamContext } from "@retake/wire";
 import { decodeSamplingSettings, decodeTaskHeader } from "@retake/wire/decoders";
 import type {
@@ -94,6 +94,7 @@ function latentsSender(sending: {
 }): LatentsListener {
   const { context, stream, running, shape } = sending;
   return async (data, { done, total }) => {
+    await faultPoint("in-sampling", { nodeId: context.nodeId, done, total });
     const tensors = { latents: hostTensor(shape, data) };
     await sendTensors(context.workFolder, tensors, (chunk) => {
       const value: LatentsChunk = { done, total, chunk };

@@ -1,9 +1,9 @@
-import { Code, RetakeError } from "@retake/errors";
+import { Code, faultPoint, RetakeError } from "@retake/errors";
 import { gradientNorm, paperAdamW } from "@retake/model/tuning";
 import { failureOf } from "@retake/wire";
 import { decodeQuorum } from "@retake/wire/decoders";
 import type { AbandonStep, CommitStep, Quorum, TuneRequest, TuneResponse } from "@retake/wire/node";
-import { createExchange, drawsOfRank, type Exchange } from "../exchange/index.js";
+import { drawsOfRank, type Exchange } from "../exchange/index.js";
 import type { Tuner } from "../runtime/engine.js";
 import { drawInputs, drawSpec } from "../tasks/draw-inputs.js";
 import { gradientNormMax } from "../tasks/tune.js";
@@ -188,6 +188,7 @@ export class TuneSession {
     const isHashed =
       this.#committedSteps % weightsHashEverySteps === 0 || this.#committedSteps === steps;
     const weightsHash = isHashed ? await tuner.weightsHash() : "";
+    await faultPoint("applied", { nodeId: this.#context.nodeId, step, weightsHash });
     await this.#send({ $case: "applied", value: { quorumId, step, weightsHash } });
     this.#send({
       $case: "report",
@@ -252,7 +253,10 @@ export class TuneSession {
       state: await this.#openTuner().state(),
       journal: journalAt(this.#setting, at),
     };
-    const write = (path: string): Promise<void> => writeSnapshot({ path, settingsHash }, snapshot);
+    const write = async (path: string): Promise<void> => {
+      await writeSnapshot({ path, settingsHash }, snapshot);
+      await faultPoint("in-snapshot", { nodeId: this.#context.nodeId, step: at.committedSteps });
+    };
     await sendFile(this.#context.workFolder, write, send);
   }
 
@@ -305,6 +309,8 @@ export class TuneSession {
       return;
     }
     const partials = await tuner.takeSums();
+    const at = { nodeId: this.#context.nodeId, step };
+    await faultPoint("before-publish", at);
     const turn = { quorumId, step, attempts };
     const outcome = await this.#exchange.reduce({ ...turn, drawCount, partials, signal });
     if (signal.aborted) return;
@@ -321,6 +327,8 @@ export class TuneSession {
     const norm = gradientNorm(sumsOfSquares);
     const finite = Number.isFinite(norm);
     if (finite) this.#reduced = { gradient, norm };
+    await faultPoint("after-publish", { ...at, gradientHash });
+    if (signal.aborted) return;
     const value = { ...own, finite, gradientHash, gradientNorm: norm };
     await this.#send({ $case: "reduced", value });
   }
@@ -329,15 +337,4 @@ export class TuneSession {
 function badTurn(expected: string): RetakeError {
   const message = `tuning: expected ${expected}`;
   return new RetakeError(Code.FailedPrecondition, "quorum-changed", message);
-}
-
-/** The exchange of one tuning, over the cluster's NATS if it has one. */
-export async function openExchange(
-  context: NodeContext,
-  { task, layout }: TuneSetting,
-): Promise<Exchange> {
-  return createExchange({
-    ...{ connection: await context.nats(), editId: task.editId, nodeId: context.nodeId },
-    vectorLength: layout.length,
-  });
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Code, RetakeError } from "@retake/errors";
+import { Code, faultPoint, RetakeError } from "@retake/errors";
 import { initialTuningState, packedVector, type TuningState } from "@retake/model/tuning";
 import { decodeArtifactId, present, type TuningSettings } from "@retake/wire/decoders";
 import type { Quorum, TaskHeader } from "@retake/wire/node";
@@ -94,6 +94,7 @@ export async function stateOf(
   );
   const { editId, epoch } = setting.task;
   return withTemporaryFile(context.workFolder, async (path) => {
+    await faultPoint("in-join", { nodeId: context.nodeId, step: committedSteps });
     const to = { address: peer.address, signal };
     await pullSnapshot(path, { editId, epoch, committedSteps }, to);
     return stateIn(path, setting, committedSteps);

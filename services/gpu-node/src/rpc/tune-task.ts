@@ -3,7 +3,8 @@ import type { StreamContext } from "@retake/wire";
 import { decodeTaskHeader, decodeTuningSettings } from "@retake/wire/decoders";
 import type { TuneRequest, TuneResponse } from "@retake/wire/node";
 import type { NodeContext } from "./node-context.js";
-import { openExchange, TuneSession } from "./tune-session.js";
+import { openExchange } from "./open-exchange.js";
+import { TuneSession } from "./tune-session.js";
 import { tuneSetting } from "./tune-state.js";
 
 /** Takes part in a tuning until the coordinator says that it is over. */
@@ -23,7 +24,7 @@ export async function tuneTask(
     const { signal } = running;
     const start = { task, settings, sourcePrompt, momentsId };
     const setting = await tuneSetting(context, start, signal);
-    const exchange = await openExchange(context, setting);
+    const exchange = await openExchange(context, setting, signal);
     const ended = untilEnded(signal);
     const session = new TuneSession(context, setting, {
       ...{ exchange, running, onFault: ended.end },
