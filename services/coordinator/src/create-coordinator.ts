@@ -82,7 +82,9 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   await mkdir(workFolder, { recursive: true });
   let reign: Reign | undefined;
   const metrics = createMetrics(() => reign);
-  const decideOptions = { ...defaultOptions, protocolVersion, ...options.decide };
+  // Members of a tuning exchange gradients over NATS: without one, each tunes alone.
+  const alone = (options.natsServers ?? []).length === 0 ? { membersMax: 1 } : {};
+  const decideOptions = { ...defaultOptions, ...alone, protocolVersion, ...options.decide };
   const cluster: Cluster = {
     reign: () => {
       if (reign === undefined || reign.signal.aborted) throw notActive();

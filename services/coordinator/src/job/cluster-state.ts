@@ -54,6 +54,8 @@ export interface TuneView {
   readonly disagreementsInRow: number;
   /** When the step under way last went on, by the lease clock. */
   readonly heardMs: number;
+  /** Of the last snapshot that a member of this quorum was asked for: it may be under way. */
+  readonly snapshotAskedStep: number;
   /** The member that was asked for the delta; empty: none. */
   readonly finisher: string;
 }

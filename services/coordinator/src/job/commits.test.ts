@@ -163,6 +163,7 @@ describe("onCommitWritten", () => {
     cluster.join("b");
     commit(cluster, ["a"], 0);
     expect(cluster.did("send-quorum")).toEqual([]);
+    cluster.applied("a", 0, "w");
     expect(cluster.did("finish-tuning").map(({ nodeId }) => nodeId)).toEqual(["a"]);
   });
 
@@ -195,10 +196,29 @@ describe("onCommitWritten", () => {
     commit(cluster, ["a", "b"], 1);
     expect(cluster.did("take-snapshot").map(({ nodeId }) => nodeId)).toEqual(["a"]);
     commit(cluster, ["a", "b"], 2);
+    cluster.applied("a", 2, "w");
+    expect(cluster.did("finish-tuning")).toEqual([]);
+    cluster.applied("b", 2, "w");
     expect(cluster.did("finish-tuning").map(({ nodeId }) => nodeId)).toEqual(["a"]);
     cluster.finish("tune", "delta", "a");
     expect(cluster.record().artifacts.delta).toBe("delta");
+    expect(cluster.record().tuning.weightsHash).toBe("w");
     expect(cluster.did("abort-task").map(({ nodeId }) => nodeId)).toEqual(["b"]);
+  });
+
+  it("does not ask for another snapshot while one is under way, but the next quorum does", () => {
+    const cluster = tuning(["a"], { every: 2, steps: 9, draws: 2 });
+    const asked: number[] = [];
+    for (let step = 0; step < 6; step += 1) {
+      commit(cluster, ["a"], step);
+      if (cluster.did("take-snapshot").length > 0) asked.push(step + 1);
+    }
+    expect(asked).toEqual([2, 4, 6]);
+    cluster.join("b");
+    commit(cluster, ["a"], 6);
+    for (const nodeId of ["a", "b"]) cluster.ready(nodeId, 7);
+    commit(cluster, ["a", "b"], 7);
+    expect(cluster.did("take-snapshot")).toHaveLength(1);
   });
 
   it("does not believe a delta that it did not ask for", () => {

@@ -2,7 +2,14 @@ import type { MemberView, TuneView } from "./cluster-state.js";
 import type { EditRecord, Task } from "./edit-record.js";
 import { endEdit } from "./endings.js";
 import type { EventOf } from "./events.js";
-import { countFailure, putMember, quarantineMember, removeMember, restNode } from "./members.js";
+import {
+  countFailure,
+  noteProgress,
+  putMember,
+  quarantineMember,
+  removeMember,
+  restNode,
+} from "./members.js";
 import { idleNodesFor } from "./placement.js";
 import { attemptsBefore } from "./quorum.js";
 import { because, editOf, putRecord, putTune, refuse, type Turn } from "./turn.js";
@@ -77,7 +84,7 @@ function allReady(turn: Turn, editId: string): void {
   if (tune === null || !tune.members.every(({ isReady }) => isReady)) return;
   const behind = tune.members.filter(({ holds }) => holds !== tune.atStep);
   if (behind.length === 0) {
-    finishIfDone(turn, editId, record.spec.settings.steps);
+    finishIfDone(turn, editId);
     return;
   }
   const why = `${behind.map(({ nodeId }) => nodeId).join(", ")} did not hold step ${tune.atStep}`;
@@ -215,6 +222,7 @@ export function onCommitWritten(turn: Turn, event: EventOf<"commit-written">): v
     commits: [...tune.commits, { step, gradientHash, attempts }],
   });
   turn.reasons.push(`edit ${editId}: step ${step} counts`);
+  noteProgress(turn, editId);
   advance(turn, editId, attempts);
 }
 
@@ -243,21 +251,30 @@ function advance(turn: Turn, editId: string, attempts: number): void {
     putTune(turn, editId, { changeWanted: "a node is spare" });
   }
   const [first] = left.members;
-  if (first !== undefined && step + 1 < steps && isSnapshotDue(record, step + 1)) {
+  if (first !== undefined && step + 1 < steps && isSnapshotDue(record, left, step + 1)) {
     const { taskId, nodeId } = first;
+    putTune(turn, editId, { snapshotAskedStep: step + 1 });
     turn.effects.push({ kind: "take-snapshot", editId, taskId, nodeId });
   }
-  finishIfDone(turn, editId, steps);
 }
 
-const isSnapshotDue = ({ spec, tuning }: EditRecord, committedSteps: number): boolean =>
-  spec.snapshotEverySteps > 0 &&
-  committedSteps - (tuning.snapshot?.committedSteps ?? 0) >= spec.snapshotEverySteps;
+/** One that is under way counts: it may take longer than a step. */
+function isSnapshotDue(
+  { spec, tuning }: EditRecord,
+  { snapshotAskedStep }: TuneView,
+  committedSteps: number,
+): boolean {
+  const last = Math.max(tuning.snapshot?.committedSteps ?? 0, snapshotAskedStep);
+  return spec.snapshotEverySteps > 0 && committedSteps - last >= spec.snapshotEverySteps;
+}
 
-function finishIfDone(turn: Turn, editId: string, steps: number): void {
-  const { tune } = editOf(turn, editId);
+/** The tuning is over when all members agree on the weights that it has come to. */
+function finishIfDone(turn: Turn, editId: string): void {
+  const { tune, record } = editOf(turn, editId);
+  const { steps } = record.spec.settings;
   const [first] = tune?.members ?? [];
   if (!tune || !first || tune.atStep < steps || tune.committedSteps < steps) return;
+  if (tune.finisher !== "" || tune.weights?.step !== steps) return;
   const { taskId, nodeId } = first;
   putTune(turn, editId, { finisher: taskId });
   turn.effects.push({ kind: "finish-tuning", editId, taskId, nodeId });
@@ -302,6 +319,7 @@ function onWeights(
   }
   putTune(turn, editId, { weights: { step, hash: agreed } });
   removeOdd(turn, { editId, odd, what: `vector at step ${step}` });
+  if (odd.length === 0) finishIfDone(turn, editId);
 }
 
 /** A member cannot finish the step: of it and the one it suspects, one leaves. */

@@ -80,9 +80,22 @@ export function countFailure(
     endEdit(turn, editId, { state: "failed", failure: verdict.failure, reason });
     return false;
   }
-  putRecord(turn, editId, { ...verdict.change, recoveries: record.recoveries + 1 });
+  // It goes on where there is room; until a task of it runs again, it is shown as paused.
+  const isPaused = context.retryClass === "room" && record.tasks.length === 0;
+  const state = isPaused ? "paused" : record.state;
+  putRecord(turn, editId, { ...verdict.change, state, recoveries: record.recoveries + 1 });
   because(turn, `${failure.message}: ${verdict.reason}`, { editId });
   return true;
+}
+
+/**
+ * An edit has gone on: what was lost before counts no more. The bound is for an edit that breaks
+ * whoever takes it, and not for the length of a tuning on nodes that come and go.
+ */
+export function noteProgress(turn: Turn, editId: string): void {
+  const { retries } = editOf(turn, editId).record;
+  if (retries.infrastructure === 0) return;
+  putRecord(turn, editId, { retries: { ...retries, infrastructure: 0 } });
 }
 
 /** A task is lost, for whatever reason: its work is begun again by whoever is free. */
@@ -98,6 +111,8 @@ export function loseTask(
   } else {
     dropTask(turn, editId, task);
   }
-  if (task.nodeId !== "") restNode(turn, { nodeId: task.nodeId, why: failure.message });
+  // Where the coordinator's own disk is full, no node is to blame.
+  const isOurs = turn.state.isStoreFull && retryClassOf(failure) === "room";
+  if (task.nodeId !== "" && !isOurs) restNode(turn, { nodeId: task.nodeId, why: failure.message });
   countFailure(turn, { editId, nodeId: task.nodeId, failure });
 }

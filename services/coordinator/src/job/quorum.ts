@@ -50,7 +50,7 @@ export function attemptsBefore(step: number, tune: TuneView, snapshot: Snapshot 
 const freshTune: TuneView = {
   ...{ committedSteps: 0, headAttempts: 0, commits: [], atStep: 0, attempts: 0, members: [] },
   ...{ pending: null, changeWanted: "", weights: null, nonFiniteInRow: 0 },
-  ...{ disagreementsInRow: 0, heardMs: 0, finisher: "" },
+  ...{ disagreementsInRow: 0, heardMs: 0, snapshotAskedStep: 0, finisher: "" },
 };
 
 /** A tuning of which only the log is known. */
@@ -83,6 +83,7 @@ export function formQuorum(turn: Turn, editId: string, joiners: readonly NodeVie
   const heardMs = turn.state.leaseClock.nowMs;
   putTune(turn, editId, {
     ...{ members, attempts, heardMs, atStep: step, changeWanted: "", finisher: "" },
+    snapshotAskedStep: 0,
     nonFiniteInRow: step === tune.atStep ? tune.nonFiniteInRow : 0,
     headAttempts: step === tune.committedSteps ? attempts : tune.headAttempts,
   });

@@ -74,6 +74,21 @@ describe("onTookOver", () => {
     expect(next.did("write-commit")[0]?.commit).toMatchObject({ step: 2, epoch: 2, attempts: 3 });
   });
 
+  it("keeps the hash of the weights of a tuning that is over", () => {
+    const cluster = new ACluster();
+    cluster.join("a");
+    cluster.untilTune({ settings: { ...someSettings, draws: 1, steps: 1 } });
+    cluster.ready("a", 0);
+    cluster.reduced("a", 0);
+    cluster.written(0);
+    cluster.applied("a", 0, "w");
+    cluster.finish("tune", "delta", "a");
+    const next = takeOver(cluster, { committedSteps: 1 });
+    expect(next.record().tuning.weightsHash).toBe("w");
+    next.join("a");
+    expect(next.record().tuning.weightsHash).toBe("w");
+  });
+
   it("does not go on from a step that differs from the log", () => {
     const cluster = new ACluster();
     cluster.join("a");

@@ -38,7 +38,11 @@ export function onRecordFound(turn: Turn, { record, log }: EventOf<"record-found
 function viewOf(record: EditRecord, log: CommitLog | undefined): EditView {
   if (log === undefined) return { record, tune: null, progress: new Map() };
   const { committedSteps, attempts: headAttempts, commits, weightsHash } = log;
-  const weights = weightsHash === "" ? null : { step: committedSteps - 1, hash: weightsHash };
+  // The log has the hash of the state before its last step; the record may have that after it.
+  const { tuning } = record;
+  const isOfLast = tuning.weightsHash !== "" && tuning.committedSteps === committedSteps;
+  const before = weightsHash === "" ? null : { step: committedSteps - 1, hash: weightsHash };
+  const weights = isOfLast ? { step: committedSteps, hash: tuning.weightsHash } : before;
   const tune = tuneOf({ committedSteps, headAttempts, commits, weights });
   return { record, tune, progress: new Map() };
 }

@@ -7,7 +7,7 @@ import {
 } from "./edit-record.js";
 import { abortTasks, dissolved, dropTask, endEdit, freePlace } from "./endings.js";
 import type { EventOf, TaskOrigin } from "./events.js";
-import { loseTask } from "./members.js";
+import { loseTask, noteProgress } from "./members.js";
 import { because, editOf, putEdit, putNode, putRecord, refuse, type Turn } from "./turn.js";
 
 /**
@@ -55,6 +55,7 @@ export function onLatents(turn: Turn, { editId, latents }: EventOf<"latents">, t
     return;
   }
   putArtifacts(turn, editId, withLatents(artifacts, { task, latents }));
+  noteProgress(turn, editId);
   const what = kind === "invert" ? "inversion" : `prompt ${promptIndex}`;
   because(turn, `${what}: ${latents.done} of ${latents.total} iterations are stored`, { editId });
 }

@@ -110,10 +110,25 @@ describe("Reign", () => {
     const { reign } = begin({ ...stores, records: { ...stores.records, create } });
     reign.tell(submitted);
     await until(() => reign.state.isStoreFull);
+    expect(reign.stored("e1")).toBeUndefined();
     isFull = false;
     await reign.settled("e1");
     expect(reign.state.isStoreFull).toBe(false);
     expect(await stores.records.get("e1")).toBeDefined();
+  });
+});
+
+describe("Reign.changed", () => {
+  it("wakes who follows an edit when the store is full, and when it has room again", async () => {
+    const { reign } = begin(createMemoryStores(storeCodecs));
+    reign.tell(submitted);
+    await reign.settled("e1");
+    const signal = new AbortController().signal;
+    for (const event of [{ kind: "store-full", what: "x" }, { kind: "store-has-room" }] as const) {
+      const change = reign.changed("e1", signal);
+      reign.tell(event);
+      await change;
+    }
   });
 });
 

@@ -1,4 +1,4 @@
-import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import { Code, faultPoint, fromUnknown, RetakeError } from "@retake/errors";
 import type { Logger } from "pino";
 import {
   type ClusterState,
@@ -111,6 +111,9 @@ export class Reign {
       this.#runner.onNodes(decision.state.nodes);
       this.#changes.tell("nodes");
     }
+    if (decision.state.isStoreFull !== before.isStoreFull) {
+      for (const editId of this.#stored.keys()) this.#changes.tell(editId);
+    }
     if ("editId" in event && decision.state.edits !== before.edits) {
       this.#changes.tell(event.editId);
     }
@@ -190,12 +193,14 @@ export class Reign {
   }
 
   async #writeCommit({ editId, commit }: EffectOf<"write-commit">): Promise<void> {
+    const { epoch, quorumId, step } = commit;
+    await faultPoint("before-commit", { editId, step });
     const write = await this.#writer.writeCommit(commit);
     if (write.outcome === "conflict") {
       this.tell({ kind: "fenced", what: `log of edit ${editId} (${write.reason})` });
       this.signal.throwIfAborted();
     }
-    const { epoch, quorumId, step } = commit;
+    await faultPoint("after-commit", { editId, step });
     this.tell({ kind: "commit-written", editId, epoch, quorumId, step });
   }
 
@@ -239,8 +244,7 @@ export class Reign {
     const attempt = edit === undefined ? undefined : state.edits.get(edit)?.record.attempt;
     const step = "step" in event ? event.step : undefined;
     const about = { event: event.kind, edit, attempt, step, refused: refusal?.reason };
-    const isQuiet = event.kind === "tick" || event.kind === "heartbeat";
-    const isNews = !isQuiet || reason.includes(";");
+    const isNews = event.kind !== "heartbeat" || reason.includes(";");
     if (isNews && event.kind !== "task-progress" && reason !== "nothing changes") {
       logger.info(about, reason);
     } else logger.trace(about, reason);

@@ -43,11 +43,14 @@ export function editMessage(record: EditRecord, state: ClusterState): Edit {
   const view = state.edits.get(record.id);
   const isWaiting =
     record.state === "queued" || (record.state === "running" && !record.tasks.length);
+  // A store without room does not take the record that says so either.
+  const isPaused = state.isStoreFull && !isTerminal(record) && record.state !== "canceling";
+  const why = isWaiting ? whyWaits(state, record) : record.reason;
   return {
     ...{ id: record.id, revision: record.revision, attempt: record.attempt },
-    ...{ state: states[record.state], phase: phases[record.phase] },
+    ...{ state: states[isPaused ? "paused" : record.state], phase: phases[record.phase] },
     ...{ progress: progressOf(record, state), recoveries: record.recoveries },
-    ...{ reason: isWaiting ? whyWaits(state, record) : record.reason },
+    ...{ reason: isPaused ? "paused: the store has no room" : why },
     ...{ failure: record.failure ?? undefined, queuePosition: placeInQueue(record, state) },
     spec: {
       ...{ sourcePrompt: spec.sourcePrompt, prompts: [...spec.prompts], model: spec.model },

@@ -2,14 +2,20 @@ import type { Logger } from "pino";
 import type { Reign, TaskEffect, TaskRunner } from "../loop/reign.js";
 import { type HereOptions, HereTasks } from "./here-tasks.js";
 import { NodeTasks } from "./node-tasks.js";
+import { watchedArtifacts } from "./watched-artifacts.js";
 
 /** Runs what a reign decides: on nodes, or in this process. */
 export function createTaskRunner(
   reign: Reign,
   options: HereOptions & { readonly logger: Logger },
 ): TaskRunner {
-  const onNodes = new NodeTasks(reign, options.artifacts, options.logger);
-  const here = new HereTasks(reign, options);
+  const artifacts = watchedArtifacts(options.artifacts, {
+    onFull: (what) => reign.tell({ kind: "store-full", what }),
+    onRoom: () => reign.tell({ kind: "store-has-room" }),
+    signal: reign.signal,
+  });
+  const onNodes = new NodeTasks(reign, artifacts, options.logger);
+  const here = new HereTasks(reign, { ...options, artifacts });
   const run = (effect: TaskEffect): void => {
     switch (effect.kind) {
       case "run-here":
