@@ -110,6 +110,11 @@ const tasks = {
   golden: { needsFfmpeg: false, run: (args) => built("dist/test/golden/run.js", args) },
   proto: { needsFfmpeg: false, run: proto },
   sim: { needsFfmpeg: false, run: (args) => built("dist/test/sim/run.js", args) },
+  chaos: { needsFfmpeg: true, run: (args) => built("dist/test/chaos/run.js", args) },
+  "chaos:cancel": {
+    needsFfmpeg: true,
+    run: (args) => built("dist/test/chaos/run-cancels.js", args),
+  },
   bench: { needsFfmpeg: true, run: bench },
   "demo-model": { needsFfmpeg: true, run: demoModel },
   "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },

@@ -1,11 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-/** Tests run from their sources, benches from `dist`. */
-const repository = root.endsWith("/dist/") ? fileURLToPath(new URL("../", `file://${root}`)) : root;
+import { repository } from "./repository.js";
 
 /** A nats-server of its own, without JetStream, on ports that were free. */
 export interface NatsProcess {

@@ -2,10 +2,9 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { repository as root } from "./repository.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The command, as Node runs it. */
 export const program = join(root, "packages/cli/bin/retake.js");
 

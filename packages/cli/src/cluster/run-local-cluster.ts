@@ -5,16 +5,19 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type NatsServer, startNatsServer } from "@retake/coordinator";
+
 import { Code, RetakeError } from "@retake/errors";
 import { callUnary } from "@retake/wire";
 import type { Environment } from "../environment.js";
 import { withCluster } from "./cluster-client.js";
 import { forgetCluster, runningCluster, writeCluster } from "./cluster-folder.js";
+import { type LocalNats, startLocalNats } from "./local-nats.js";
 import { SupervisedProcess } from "./supervised-process.js";
 
 export interface LocalClusterOptions {
   readonly nodeCount: number;
+  /** With three, one may be lost. */
+  readonly natsCount: 1 | 3;
   /** Of a pass, of each node. */
   readonly threads: number;
   readonly model: string;
@@ -49,11 +52,12 @@ export async function runLocalCluster(
     for (const one of started) one.kill();
   };
   process.once("exit", onExit);
-  let nats: NatsServer | undefined;
+  let nats: LocalNats | undefined;
   try {
-    nats = await startNatsServer({
-      programPath: await natsProgram(),
-      folder: join(folder, "nats"),
+    nats = await startLocalNats({
+      ...{ programPath: await natsProgram(), folder: join(folder, "nats") },
+      serverCount: options.natsCount,
+      onRestart: (reason) => environment.writeErr(`${reason}\n`),
     });
     const coordinator = await startCoordinator(environment, { ...options, started, nats });
     await writeCluster(folder, { coordinator, pid: process.pid });
@@ -89,14 +93,16 @@ type Starting = LocalClusterOptions & { readonly started: SupervisedProcess[] };
 /** @returns  its address, which it keeps when it is started again */
 async function startCoordinator(
   environment: Environment,
-  { started, nats, folder, listen, metrics, leaseMs }: Starting & { readonly nats: NatsServer },
+  { started, nats, folder, listen, metrics, leaseMs }: Starting & { readonly nats: LocalNats },
 ): Promise<string> {
   let address = listen;
   const { ready, onReady } = readiness();
   const coordinator = supervised(environment, {
     ...{ name: "coordinator", folder },
     args: () => [
-      ...[coordinatorMain, "--listen", address, "--nats", nats.url, "--lease-ms", `${leaseMs}`],
+      ...[coordinatorMain, "--listen", address, "--lease-ms", `${leaseMs}`],
+      ...nats.urls.flatMap((url) => ["--nats", url]),
+      ...["--replicas", `${nats.urls.length}`],
       ...["--store-folder", join(folder, "artifacts"), "--leader-lease-ms", "2000"],
       ...(metrics === undefined ? [] : ["--metrics", metrics]),
     ],
@@ -190,13 +196,14 @@ async function allJoined(
 
 function tell(
   { writeOut }: Environment,
-  about: Starting & { readonly coordinator: string; readonly nats: NatsServer },
+  about: Starting & { readonly coordinator: string; readonly nats: LocalNats },
 ): void {
   const { coordinator, nats, started, folder, isJson } = about;
   const [first, ...nodes] = started;
   if (isJson) {
     const told = {
-      ...{ coordinator, coordinatorPid: first?.pid ?? 0, nats: nats.url, folder },
+      ...{ coordinator, coordinatorPid: first?.pid ?? 0, nats: nats.urls[0], folder },
+      natsServers: nats.urls,
       nodes: nodes.map(({ name: nodeId, pid }) => ({ nodeId, pid })),
     };
     writeOut(`${JSON.stringify(told)}\n`);
@@ -205,7 +212,7 @@ function tell(
   const names = nodes.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
   const lines = [
     `coordinator  ${coordinator}`,
-    `nats         ${nats.url}`,
+    `nats         ${nats.urls.join(", ")}`,
     `nodes        ${names}`,
     `logs         ${folder}`,
     "",

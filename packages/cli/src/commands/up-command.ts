@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { wholeNumber } from "@retake/coordinator/settings";
+import { badUsage, wholeNumber } from "@retake/coordinator/settings";
 import type { Command } from "commander";
 import type { Environment } from "../environment.js";
 import { addSettings, type RawOptions, textOption } from "./option-groups.js";
@@ -9,6 +9,10 @@ const demoModelPath = fileURLToPath(new URL("../../../../models/demo", import.me
 const upSpecs = {
   nodes: wholeNumber({
     ...{ flags: "--nodes <count>", help: "node processes", fallback: 1, min: 1, max: 64 },
+  }),
+  nats: wholeNumber({
+    ...{ flags: "--nats <count>", help: "NATS servers, 1 or 3: of three, one may be lost" },
+    ...{ fallback: 1, min: 1, max: 3 },
   }),
   threads: wholeNumber({
     ...{ flags: "--threads <count>", help: "threads of a pass, of each node" },
@@ -52,6 +56,7 @@ async function up(options: RawOptions, environment: Environment): Promise<void> 
   const fairShare = Math.max(1, Math.floor(availableParallelism() / nodeCount));
   await runLocalCluster(environment, {
     ...{ nodeCount, threads: Number(options.threads ?? fairShare) },
+    natsCount: natsCountOf(options),
     model: textOption(options, "model") ?? demoModelPath,
     folder: clusterFolder(environment.env, textOption(options, "dir")),
     cacheDir: cacheFolder(environment.env),
@@ -60,4 +65,10 @@ async function up(options: RawOptions, environment: Environment): Promise<void> 
     leaseMs: Number(options.leaseMs ?? upSpecs.leaseMs.fallback),
     isJson: options.json === true,
   });
+}
+
+function natsCountOf({ nats = upSpecs.nats.fallback }: RawOptions): 1 | 3 {
+  if (Number(nats) === 1) return 1;
+  if (Number(nats) === 3) return 3;
+  throw badUsage("--nats", { expected: "1 or 3", got: `${nats}` });
 }

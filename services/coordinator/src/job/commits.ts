@@ -80,7 +80,7 @@ export function onReady(turn: Turn, event: EventOf<"member-ready">): void {
 
 /** When all are ready, the step begins by itself, unless some could not get the state for it. */
 function allReady(turn: Turn, editId: string): void {
-  const { tune, record } = editOf(turn, editId);
+  const { tune } = editOf(turn, editId);
   if (tune === null || !tune.members.every(({ isReady }) => isReady)) return;
   const behind = tune.members.filter(({ holds }) => holds !== tune.atStep);
   if (behind.length === 0) {

@@ -20,6 +20,8 @@ export interface NatsServer {
   stop(): Promise<void>;
   /** kill -9, as a crash would. */
   kill(): Promise<void>;
+  /** Starts one that has ended again, at its port, with what it had stored. */
+  restart(): Promise<NatsServer>;
 }
 
 export interface NatsServerOptions {
@@ -74,7 +76,9 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
       { port, hasJetStream: hasJetStream && options.cluster === undefined },
       running,
     );
-    return { url: `nats://${loopback}:${port}`, port, pid: process_.pid ?? 0, ...running.handle };
+    const restart = (): Promise<NatsServer> => startNatsServer({ ...options, port });
+    const url = `nats://${loopback}:${port}`;
+    return { url, port, pid: process_.pid ?? 0, restart, ...running.handle };
   } catch (thrown) {
     await running.handle.kill();
     const log = await readFile(logPath, "utf8").catch(() => "");

@@ -14,7 +14,7 @@ export interface RoomListener {
 /** Written, and removed again, to see whether there is room; no artifact has these bytes. */
 const probe = Buffer.alloc(64 * 1024, "retake: is there room? ");
 
-/** The same store, which tells when what tasks put into it finds no room, and when it does again. */
+/** The same store, which tells when what is put into it finds no room, and when it does again. */
 export function watchedArtifacts(artifacts: ArtifactStore, listener: RoomListener): ArtifactStore {
   const { onFull, onRoom, signal, pauseMs = storePauseMs } = listener;
   let isFull = false;

@@ -7,7 +7,7 @@ import type { TuneSetting } from "./tune-state.js";
 /** Between two tries to reach NATS. */
 const reachPauseMs = 1_000;
 
-/** The exchange of one tuning, over the cluster's NATS if it has one: it waits until that is there. */
+/** The exchange of one tuning, over the cluster's NATS if it has one: it waits for that. */
 export async function openExchange(
   context: Pick<NodeContext, "nats" | "nodeId" | "onError">,
   { task, layout }: Pick<TuneSetting, "task" | "layout">,

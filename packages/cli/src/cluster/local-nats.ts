@@ -1,0 +1,44 @@
+import { type NatsServer, startNatsCluster, startNatsServer } from "@retake/coordinator";
+
+export interface LocalNatsOptions {
+  readonly programPath: string;
+  readonly folder: string;
+  readonly serverCount: 1 | 3;
+  readonly onRestart: (reason: string) => void;
+}
+
+/** The NATS servers of a cluster on this machine; one that dies is started again. */
+export interface LocalNats {
+  readonly urls: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** @throws RetakeError  `nats-server-failed` */
+export async function startLocalNats(options: LocalNatsOptions): Promise<LocalNats> {
+  const { serverCount, onRestart } = options;
+  const started =
+    serverCount === 1 ? [await startNatsServer(options)] : await startNatsCluster(options);
+  const servers: NatsServer[] = [...started];
+  let isStopping = false;
+  const keepRunning = async (index: number): Promise<void> => {
+    for (let server = servers[index]; server !== undefined; server = servers[index]) {
+      await server.ended;
+      if (isStopping) return;
+      onRestart(`nats-server at ${server.url} has ended; it is started again`);
+      const next = await server.restart();
+      servers[index] = next;
+      if (isStopping) await next.stop();
+    }
+  };
+  const running = servers.map((_, index) =>
+    keepRunning(index).catch((thrown: unknown) => onRestart(`nats-server: ${String(thrown)}`)),
+  );
+  return {
+    urls: servers.map(({ url }) => url),
+    stop: async () => {
+      isStopping = true;
+      await Promise.all(servers.map((server) => server.stop()));
+      await Promise.all(running);
+    },
+  };
+}
