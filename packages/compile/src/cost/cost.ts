@@ -68,6 +68,7 @@ const flopsOf: Readonly<Record<string, Flops>> = {
   ReduceSum: (node, shape) => elementCount(shape(input(node, 0))),
   ReduceMean: (node, shape) => elementCount(shape(input(node, 0))),
   ReduceMax: (node, shape) => elementCount(shape(input(node, 0))),
+  ReduceL2: (node, shape) => 2 * elementCount(shape(input(node, 0))),
 };
 
 /** Floating-point operations of one node. */

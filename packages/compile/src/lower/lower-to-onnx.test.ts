@@ -90,10 +90,20 @@ describe("lowerToOnnx", () => {
       "y = Exp(x)",
       "same = Identity(x)",
       "stored = Identity(w+0[2])",
-      "n3 = Expand(k0,k1)",
-      "one = Identity(n3)",
+      "one = Identity(k0)",
       "again = Identity(y)",
     ]);
+  });
+
+  it("stores a number that is repeated a few times, and expands one that is many times", () => {
+    const ones = (count: number): string[] =>
+      nodesOf(
+        lowered({ x: [1] }, {}, ({ input }) => ({
+          y: tf.concat([input("x"), tf.ones([count]), tf.ones([count])]),
+        })),
+      );
+    expect(ones(2 ** 12)).toEqual(["y = Concat(x,k0,k0)"]);
+    expect(ones(2 ** 12 + 1)).toEqual(["n0 = Expand(k0,k1)", "y = Concat(x,n0,n0)"]);
   });
 
   it("reads an input by its own name where it is an output too", () => {

@@ -1,5 +1,5 @@
 import type { Graph, GraphNode, GraphValue, ValueId } from "../graph.js";
-import { graphValue } from "../graph.js";
+import { elementCount, graphValue } from "../graph.js";
 import { type OnnxAttribute, type OnnxNode, type OnnxTensor, onnxTypes } from "./onnx-proto.js";
 
 /** Bytes of a weight in the checkpoint's own file. */
@@ -28,6 +28,9 @@ export interface LoweringOptions {
 export type Lower = (node: GraphNode, to: Lowering) => void;
 
 const microsoft = "com.microsoft";
+
+/** Fills of up to so many elements are stored, so that no node has to make them at every run. */
+const storedFillMax = 2 ** 12;
 
 /** Collects the ONNX nodes and tensors of a graph that is being lowered. */
 export class Lowering {
@@ -105,8 +108,15 @@ export class Lowering {
     }
   }
 
-  /** A fill is one stored number, expanded where more than one element is really needed. */
+  /** A fill is stored where it is short; else it is one number, expanded. */
   #fill(number: number, { shape, type }: GraphValue): string {
+    const count = elementCount(shape);
+    if (shape.length > 0 && count <= storedFillMax) {
+      const all = type === "float32" ? new Float32Array(count) : new Int32Array(count);
+      const rawData = new Uint8Array(all.fill(number).buffer);
+      const stored = { dataType: onnxTypes[type], rawData };
+      return this.#constant(`${type}:${number}[${shape}]`, shape, stored);
+    }
     const data = type === "float32" ? Float32Array.of(number) : Int32Array.of(number);
     const scalar = this.#constant(`${type}:${number}`, [], {
       dataType: onnxTypes[type],

@@ -44,6 +44,7 @@ export const reductions: Readonly<Record<string, Lower>> = {
   ReduceSum: reduce,
   ReduceMean: reduce,
   ReduceMax: reduce,
+  ReduceL2: reduce,
   Softmax: softmax,
   LayerNorm: layerNorm,
 };

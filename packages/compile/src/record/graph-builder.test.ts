@@ -62,6 +62,15 @@ describe("GraphBuilder", () => {
     expect([ids.type, ids.origin]).toEqual(["int32", { kind: "fill", value: 7 }]);
   });
 
+  it("knows a fill by number, shape and type", () => {
+    const builder = new GraphBuilder();
+    const two = builder.fill(2, [3]);
+    expect(builder.fill(2, [3])).toBe(two);
+    const others = [builder.fill(2, [1, 3]), builder.fill(2, [3], "int32"), builder.fill(-2, [3])];
+    expect(others).not.toContain(two);
+    expect(builder.fill(0, [])).not.toBe(builder.fill(-0, []));
+  });
+
   it("rounds numbers to float32, as every other value is", () => {
     const builder = new GraphBuilder();
     expect(builder.fill(1 / 3, []).origin).toEqual({ kind: "fill", value: Math.fround(1 / 3) });

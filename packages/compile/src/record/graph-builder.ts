@@ -28,6 +28,7 @@ export class GraphBuilder {
   readonly #inputs: GraphValue[] = [];
   readonly #known = new Map<string, readonly ValueId[]>();
   readonly #weights = new Map<string, GraphValue>();
+  readonly #fills = new Map<string, GraphValue>();
 
   #value(origin: Origin, { shape, type = "float32" }: ValueType): GraphValue {
     const value: GraphValue = { id: this.values.length, shape: [...shape], type, origin };
@@ -51,9 +52,14 @@ export class GraphBuilder {
     return value;
   }
 
-  fill(value: number, shape: readonly number[], type: ElementType = "float32"): GraphValue {
-    const rounded = type === "float32" ? Math.fround(value) : value;
-    return this.#value({ kind: "fill", value: rounded }, { shape, type });
+  fill(number: number, shape: readonly number[], type: ElementType = "float32"): GraphValue {
+    const rounded = type === "float32" ? Math.fround(number) : number;
+    const key = `${type}:${Object.is(rounded, -0) ? "-0" : rounded}[${shape}]`;
+    const known = this.#fills.get(key);
+    if (known !== undefined) return known;
+    const value = this.#value({ kind: "fill", value: rounded }, { shape, type });
+    this.#fills.set(key, value);
+    return value;
   }
 
   constant(data: Float32Array | Int32Array, shape: readonly number[]): GraphValue {

@@ -9,9 +9,9 @@ import {
   siluKernel,
 } from "@retake/model";
 import { convolutionWeightGradientKernel } from "@retake/model/network";
-import type { GraphValue } from "../graph.js";
+import { elementCount, type GraphValue } from "../graph.js";
 import { type KernelCall, recordKernel } from "./kernels.js";
-import { beforeReshape, reshape, unary } from "./simplify.js";
+import { binary, concat, reduced, reshape, unary } from "./simplify.js";
 
 const padNames = ["top", "left", "bottom", "right"] as const;
 
@@ -47,9 +47,11 @@ function recordConvolutionWeightGradient(call: KernelCall): GraphValue {
 }
 
 /** What each frame says of itself, what a clip makes of it, its use: frames may be divided here. */
-function recordGroupNorm({ backend, input, number }: KernelCall): GraphValue[] {
-  const { builder } = backend;
+function recordGroupNorm(call: KernelCall): GraphValue[] {
+  const { input, number } = call;
+  const { builder } = call.backend;
   const [x, gain, bias] = [input("x"), input("gain"), input("bias")];
+  if (call.attributes.isSmall === true) return recordSmallGroupNorm(call);
   const [images = 1, channels = 1, height = 1, width = 1] = x.shape;
   const [groups, frames] = [number("groups"), number("frames")];
   const clips = images / frames;
@@ -72,6 +74,40 @@ function recordGroupNorm({ backend, input, number }: KernelCall): GraphValue[] {
   return [reshape(builder, y, x.shape), mean, inverseStd];
 }
 
+/**
+ * The same in the fewest nodes. The deviation of a clip is the length of a vector, over its frames:
+ *
+ *     sqrt(n frames (variance + eps)) = |(sqrt(M2_f), sqrt(n) (mean_f - mean), sqrt(n frames eps))|
+ *
+ * What is standardised is kept for the backward pass.
+ */
+function recordSmallGroupNorm({ backend, input, number }: KernelCall): GraphValue[] {
+  const { builder } = backend;
+  const [x, gain, bias] = [input("x"), input("gain"), input("bias")];
+  const [images = 1, channels = 1] = x.shape;
+  const [groups, frames] = [number("groups"), number("frames")];
+  const clips = images / frames;
+  const count = elementCount(x.shape) / (images * groups);
+  const grouped = reshape(builder, x, [clips, frames, groups, count]);
+  const frameMean = reduced(builder, "ReduceMean", grouped, [3]);
+  const mean = reduced(builder, "ReduceMean", frameMean, [1]);
+  const centered = binary(builder, "Sub", [grouped, frameMean]);
+  const offset = binary(builder, "Sub", [frameMean, mean]);
+  const parts = [
+    reduced(builder, "ReduceL2", centered, [3]),
+    ...(frames > 1 ? [binary(builder, "Mul", [offset, builder.fill(Math.sqrt(count), [])])] : []),
+    builder.fill(Math.sqrt(count * frames * number("eps")), [clips, 1, groups, 1]),
+  ];
+  const length = reduced(builder, "ReduceL2", concat(builder, parts, 1), [1]);
+  const inverseStd = binary(builder, "Div", [builder.fill(Math.sqrt(count * frames), []), length]);
+  const standard = binary(builder, "Mul", [binary(builder, "Sub", [grouped, mean]), inverseStd]);
+  const perChannel = (v: GraphValue): GraphValue => reshape(builder, v, [1, channels, 1, 1]);
+  const scaled = binary(builder, "Mul", [reshape(builder, standard, x.shape), perChannel(gain)]);
+  const y = binary(builder, "Add", [scaled, perChannel(bias)]);
+  const perClip = (v: GraphValue): GraphValue => reshape(builder, v, [clips, groups]);
+  return [y, perClip(mean), perClip(inverseStd)];
+}
+
 /** Teaches the recording backend the model-level operators as nodes of their own. */
 export function registerModelKernels(): void {
   recordKernel(linearKernel, ({ backend, input, hasInput }) => {
@@ -83,16 +119,12 @@ export function registerModelKernels(): void {
   recordKernel(convolutionKernel, recordConvolution);
   recordKernel(convolutionInputGradientKernel, recordConvolutionInputGradient);
   recordKernel(convolutionWeightGradientKernel, recordConvolutionWeightGradient);
-  recordKernel(layerNormKernel, ({ backend: { builder }, input, number }) => {
+  recordKernel(layerNormKernel, ({ backend, input, number }) => {
     const x = input("x");
-    const source = beforeReshape(builder, x);
-    const rows = source.shape.at(-1) === x.shape.at(-1) ? source : x;
-    const inputs = [rows, input("gain"), input("bias")];
-    const perRow = { shape: [...rows.shape.slice(0, -1), 1] };
-    const types = [{ shape: rows.shape }, perRow, perRow];
-    const outputs = builder.nodes("LayerNorm", inputs, types, { eps: number("eps") });
-    const shapes = [x.shape, [...x.shape.slice(0, -1), 1], [...x.shape.slice(0, -1), 1]];
-    return outputs.map((output, i) => reshape(builder, output, shapes[i] ?? []));
+    const perRow = { shape: [...x.shape.slice(0, -1), 1] };
+    const inputs = [x, input("gain"), input("bias")];
+    const types = [{ shape: x.shape }, perRow, perRow];
+    return backend.builder.nodes("LayerNorm", inputs, types, { eps: number("eps") });
   });
   recordKernel(groupNormKernel, recordGroupNorm);
   recordKernel(attentionKernel, ({ backend, input, number }) => {

@@ -52,46 +52,37 @@ export function beforeReshape(builder: GraphBuilder, x: GraphValue): GraphValue 
 }
 
 /**
- * Two operands of one shape, as they were before one of them was reshaped: so that between two
- * products nothing is reshaped there and back.
+ * Two operands of the same rows, under the shape that most of them had before they were reshaped:
+ * so that between two products nothing is reshaped there and back.
  */
 function unshaped(
   builder: GraphBuilder,
   operands: readonly [GraphValue, GraphValue],
 ): readonly [GraphValue, GraphValue] {
   const [a, b] = operands;
-  const rows = a.shape.slice(0, -1);
-  if (!sameShape(rows, b.shape.slice(0, -1))) return operands;
-  const sources = operands.map((operand) => beforeReshape(builder, operand));
-  const changed = sources.flatMap((source, i) => {
-    const operand = operands[i];
-    const keepsLast = source.shape.at(-1) === operand?.shape.at(-1);
-    if (source === operand) return [];
-    return [keepsLast ? source.shape.slice(0, -1) : undefined];
+  const rowsOf = ({ shape }: GraphValue): readonly number[] => shape.slice(0, -1);
+  if (!sameShape(rowsOf(a), rowsOf(b))) return operands;
+  const sources = operands.map((operand) => {
+    const source = beforeReshape(builder, operand);
+    return source.shape.at(-1) === operand.shape.at(-1) ? source : operand;
   });
-  const [first] = changed;
-  if (first === undefined || changed.some((shape) => !shape || !sameShape(shape, first))) {
-    return sameSource(builder, operands, sources);
+  // Of two shapes, the one of matrices: what products take and give.
+  const [rows] = sources.map(rowsOf).toSorted((x, y) => x.length - y.length);
+  if (rows === undefined || sources.every((source, i) => source === operands[i])) {
+    return sameSource(builder, operands);
   }
-  const toRows = (x: GraphValue): GraphValue =>
-    reshape(builder, x, [...first, x.shape.at(-1) ?? 1]);
+  const toRows = (x: GraphValue): GraphValue => reshape(builder, x, [...rows, x.shape.at(-1) ?? 1]);
   return [toRows(a), toRows(b)];
 }
 
-/** Operands of one shape that were reshaped from one shape, whatever it was. */
+/** Operands of one shape that both were reshaped from one shape, whatever it was. */
 function sameSource(
   builder: GraphBuilder,
   operands: readonly [GraphValue, GraphValue],
-  sources: readonly GraphValue[],
 ): readonly [GraphValue, GraphValue] {
-  const [a, b] = operands;
-  if (!sameShape(a.shape, b.shape)) return operands;
-  const changed = sources.filter((source, i) => source !== operands[i]);
-  const [shape] = changed.map((source) => source.shape);
-  if (shape === undefined || changed.some((source) => !sameShape(source.shape, shape))) {
-    return operands;
-  }
-  return [reshape(builder, a, shape), reshape(builder, b, shape)];
+  const [a, b] = operands.map((operand) => beforeReshape(builder, operand));
+  if (a === undefined || b === undefined || !sameShape(a.shape, b.shape)) return operands;
+  return sameShape(operands[0].shape, operands[1].shape) ? [a, b] : operands;
 }
 
 const binaryFunctions: Readonly<Record<string, (a: number, b: number) => number>> = {
@@ -261,4 +252,16 @@ export function concat(
   const along = wanted.reduce((sum, { shape }) => sum + (shape[axis] ?? 0), 0);
   const shape = first.shape.map((size, i) => (i === axis ? along : size));
   return builder.node("Concat", wanted, { shape, type: first.type }, { axis });
+}
+
+/** Reduces a value over axes, which stay with size 1; no node where they have it already. */
+export function reduced(
+  builder: GraphBuilder,
+  operation: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceL2",
+  x: GraphValue,
+  axes: readonly number[],
+): GraphValue {
+  const shape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  if (sameShape(shape, x.shape) && operation !== "ReduceL2") return x;
+  return builder.node(operation, [x], { shape }, { axes: [...axes] });
 }

@@ -63,6 +63,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ReduceSum: reduction(tf.sum),
   ReduceMean: reduction(tf.mean),
   ReduceMax: reduction(tf.max),
+  ReduceL2: reduction((x, axes, keep) => tf.sqrt(tf.sum(tf.square(x), axes, keep))),
   Reshape: ([x], _, shape) => tf.reshape(x as tf.Tensor, [...shape]),
   Expand: ([x], _, shape) => tf.add(x as tf.Tensor, tf.zeros([...shape])),
   Transpose: ([x], node) => tf.transpose(x as tf.Tensor, numbers(node, "perm")),

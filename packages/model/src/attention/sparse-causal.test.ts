@@ -54,10 +54,31 @@ describe("sparseCausalAttention", () => {
     }
   });
 
+  it("is the same, gradients too, where so many scores are spared that frames are divided", () => {
+    const given = projections(3, 130);
+    const passed = (
+      keys: readonly tf.Tensor[],
+    ): { query: tf.Tensor; key: tf.Tensor; value: tf.Tensor } => {
+      const [query = given.query, key = given.key, value = given.value] = keys;
+      return { query, key, value };
+    };
+    const ours = tf.valueAndGrads((...x) => sparseCausalAttention(passed(x), { frames: 3, heads }));
+    const theirs = tf.valueAndGrads((...x) => authorsAttention(passed(x), 3));
+    const inputs = [given.query, given.key, given.value];
+    const dy = noiseOf(given.query.shape, 4);
+    const [a, b] = [ours(inputs, dy), theirs(inputs, dy)];
+    expect(differenceOf(a.value, b.value)).toBeLessThan(1e-6);
+    for (const [i, gradient] of a.grads.entries()) {
+      expect(differenceOf(gradient, b.grads[i] ?? tf.scalar(0))).toBeLessThan(1e-5);
+    }
+  });
+
   it("leaves no tensor behind", () => {
     for (const frames of [1, 2, 4]) {
-      const given = projections(4);
-      expect(leakOf(() => sparseCausalAttention(given, { frames, heads }))).toBe(0);
+      for (const tokens of [3, 130]) {
+        const given = projections(4, tokens);
+        expect(leakOf(() => sparseCausalAttention(given, { frames, heads }))).toBe(0);
+      }
     }
   });
 

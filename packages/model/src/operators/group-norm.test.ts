@@ -65,15 +65,20 @@ describe("groupNorm", () => {
     expect(gradientError((at) => groupNorm(at, affine, options), x)).toBeLessThan(2e-2);
   });
 
-  it.each(layouts)("registers the plain composition's gradient, $clips x $frames", (layout) => {
-    const { clips, frames } = layout;
+  it.each(
+    layouts.flatMap((layout) => [
+      { ...layout, isSmall: false },
+      { ...layout, isSmall: true },
+    ]),
+  )("registers the plain composition's gradient, $clips x $frames, small $isSmall", (layout) => {
+    const { clips, frames, isSmall } = layout;
     const options = { groups: 2, eps, frames };
     const x = noiseOf([clips * frames, 4, 3, 2]);
     const dy = noiseOf(x.shape, 5);
     const grouped = tf.reshape(x, [clips, frames, 2, 12]);
     const { mean, variance } = tf.moments(grouped, [1, 3]);
     const saved = [x, affine.gain, mean, tf.rsqrt(tf.add(variance, eps))];
-    const attributes = { groups: 2, frames };
+    const attributes = { groups: 2, frames, isSmall };
     const registered = registeredGradients(groupNormKernel, { dy, saved, outputs: 3, attributes });
     const call = (a: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor): tf.Tensor =>
       groupNorm(a, { gain, bias }, options);

@@ -1,7 +1,7 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { assertShape, axesOf } from "../axes.js";
-import { runOperator } from "./operator.js";
+import { cheapPassValuesMax, runOperator } from "./operator.js";
 
 export const groupNormKernel = "RetakeGroupNorm";
 
@@ -104,7 +104,8 @@ export function groupNorm(
   const { channels } = sizesOf(x, options);
   assertShape("gain", layer.gain, [channels]);
   assertShape("bias", layer.bias, [channels]);
-  const result = runOperator(groupNormKernel, { x, ...layer }, options, () => {
+  const attributes = { ...options, isSmall: x.size <= cheapPassValuesMax };
+  const result = runOperator(groupNormKernel, { x, ...layer }, attributes, () => {
     const [y] = plainGroupNorm(x, layer, options);
     return y;
   });
@@ -113,11 +114,60 @@ export function groupNorm(
   return y;
 }
 
+/** What the gradient is computed from; mean and inverseStd `[clips, groups]`. */
+interface Saved {
+  readonly x: tf.Tensor;
+  readonly gain: tf.Tensor;
+  readonly mean: tf.Tensor;
+  readonly inverseStd: tf.Tensor;
+}
+
+/** Sums over all cells of a clip's channel, `[clips, channels]`. */
+function channelSums(t: tf.Tensor, sizes: NormSizes): tf.Tensor {
+  const { maps, spanned } = meeting(sizes, t);
+  return tf.reshape(tf.sum(tf.reshape(t, [...maps]), [...spanned]), [sizes.clips, sizes.channels]);
+}
+
 /**
- * The gradient in closed form, one multiplication of dy and one of x per cell:
+ * The gradient in the fewest passes, one multiplication of dy and one of x per cell:
  * dx = dy scale + x a + b, with r = 1/std, P = sum(gain dy x) and Q = sum(gain dy) per group of a
  * clip, a = -r^3 (P - mean Q) / n, b = -(r Q / n + a mean).
  */
+function gradientInFewPasses(dy: tf.Tensor, saved: Saved, sizes: NormSizes): tf.Tensor {
+  const { x, gain, mean, inverseStd } = saved;
+  const { clips, frames, channels, groups, count } = sizes;
+  const { maps, perChannel } = meeting(sizes, x);
+  const asMaps = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [...maps]);
+  const perMap = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [...perChannel]);
+  const groupSums = (t: tf.Tensor): tf.Tensor =>
+    tf.sum(tf.reshape(tf.mul(t, gain), [clips, groups, channels / groups]), 2);
+  const q = groupSums(channelSums(dy, sizes));
+  const cube = tf.mul(tf.mul(inverseStd, inverseStd), inverseStd);
+  const alongX = tf.sub(groupSums(channelSums(tf.mul(dy, x), sizes)), tf.mul(mean, q));
+  const a = tf.mul(tf.mul(cube, alongX), -1 / (count * frames));
+  const rest = tf.mul(tf.mul(inverseStd, q), -1 / (count * frames));
+  const b = tf.sub(rest, tf.mul(a, mean));
+  const scale = perMap(tf.mul(spread(inverseStd, sizes), gain));
+  const ofX = tf.add(tf.mul(asMaps(x), perMap(spread(a, sizes))), perMap(spread(b, sizes)));
+  return tf.reshape(tf.add(tf.mul(asMaps(dy), scale), ofX), x.shape);
+}
+
+/**
+ * The gradient in the fewest nodes: with xhat the standardised x and g = dy gain,
+ * dx = (g - mean(g) - xhat mean(g xhat)) / std.
+ */
+function gradientInFewNodes(dy: tf.Tensor, saved: Saved, sizes: NormSizes): tf.Tensor {
+  const { x, gain, mean, inverseStd } = saved;
+  const { clips, frames, channels, groups, count } = sizes;
+  const grouped = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [clips, frames, groups, count]);
+  const perGroup = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [clips, 1, groups, 1]);
+  const meanOf = (t: tf.Tensor): tf.Tensor => tf.mean(t, [1, 3], true);
+  const xhat = tf.mul(tf.sub(grouped(x), perGroup(mean)), perGroup(inverseStd));
+  const g = grouped(tf.mul(dy, tf.reshape(gain, [1, channels, 1, 1])));
+  const rest = tf.sub(tf.sub(g, meanOf(g)), tf.mul(xhat, meanOf(tf.mul(g, xhat))));
+  return tf.reshape(tf.mul(rest, perGroup(inverseStd)), x.shape);
+}
+
 tf.registerGradient({
   kernelName: groupNormKernel,
   inputsToSave: ["x", "gain"],
@@ -130,35 +180,18 @@ tf.registerGradient({
     }
     const options = { groups: Number(attributes.groups), frames: Number(attributes.frames) };
     const sizes = sizesOf(x, options);
-    const { clips, frames, channels, groups, count } = sizes;
-    const { maps, spanned, perChannel } = meeting(sizes, x);
-    const asMaps = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [...maps]);
-    const channelSums = (t: tf.Tensor): tf.Tensor =>
-      tf.reshape(tf.sum(t, [...spanned]), [clips, channels]);
-    const sumDy = channelSums(asMaps(dy));
-    const sumDyX = channelSums(tf.mul(asMaps(dy), asMaps(x)));
+    const known = { x, gain, mean, inverseStd };
     return {
-      x: () => {
-        const groupSums = (t: tf.Tensor): tf.Tensor =>
-          tf.sum(tf.reshape(tf.mul(t, gain), [clips, groups, channels / groups]), 2);
-        const q = groupSums(sumDy);
-        const cube = tf.mul(tf.mul(inverseStd, inverseStd), inverseStd);
-        const alongX = tf.sub(groupSums(sumDyX), tf.mul(mean, q));
-        const a = tf.mul(tf.mul(cube, alongX), -1 / (count * frames));
-        const rest = tf.mul(tf.mul(inverseStd, q), -1 / (count * frames));
-        const b = tf.sub(rest, tf.mul(a, mean));
-        const perMap = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [...perChannel]);
-        const scale = perMap(tf.mul(spread(inverseStd, sizes), gain));
-        const ofX = tf.add(tf.mul(asMaps(x), perMap(spread(a, sizes))), perMap(spread(b, sizes)));
-        return tf.reshape(tf.add(tf.mul(asMaps(dy), scale), ofX), x.shape);
-      },
+      x: () =>
+        attributes.isSmall === true
+          ? gradientInFewNodes(dy, known, sizes)
+          : gradientInFewPasses(dy, known, sizes),
       gain: () => {
-        const perChannel = (t: tf.Tensor): tf.Tensor =>
-          tf.reshape(spread(t, sizes), [clips, channels]);
-        const centered = tf.sub(sumDyX, tf.mul(perChannel(mean), sumDy));
-        return tf.sum(tf.mul(centered, perChannel(inverseStd)), 0);
+        const sumDyX = channelSums(tf.mul(dy, x), sizes);
+        const offset = tf.mul(spread(mean, sizes), channelSums(dy, sizes));
+        return tf.sum(tf.mul(tf.sub(sumDyX, offset), spread(inverseStd, sizes)), 0);
       },
-      bias: () => tf.sum(sumDy, 0),
+      bias: () => tf.sum(channelSums(dy, sizes), 0),
     };
   },
 });

@@ -37,9 +37,13 @@ export function layerNorm(
   const { gain, bias } = layer;
   assertShape("gain", gain, x.shape.slice(-1));
   assertShape("bias", bias, x.shape.slice(-1));
-  const plain = (): tf.Tensor => plainLayerNorm(x, layer, eps)[0] ?? x;
-  const result = runOperator(layerNormKernel, { x, gain, bias }, { eps }, plain);
-  return (Array.isArray(result) ? result[0] : result) ?? x;
+  return tf.tidy(() => {
+    // Rows, as in linear layers: between them nothing is reshaped there and back.
+    const rows = tf.reshape(x, [-1, gain.size]);
+    const plain = (): tf.Tensor => plainLayerNorm(rows, layer, eps)[0] ?? rows;
+    const result = runOperator(layerNormKernel, { x: rows, gain, bias }, { eps }, plain);
+    return tf.reshape((Array.isArray(result) ? result[0] : result) ?? rows, x.shape);
+  });
 }
 
 tf.registerGradient({

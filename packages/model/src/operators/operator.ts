@@ -32,3 +32,10 @@ export function runUnaryOperator(
   if (Array.isArray(result)) throw new TypeError(`${kernelName}: expected one output`);
   return result;
 }
+
+/**
+ * Up to so many values, what an engine does once per node takes longer than a pass over the values:
+ * of two ways to compute the same, the one with fewer nodes is faster then, not the one with fewer
+ * passes.
+ */
+export const cheapPassValuesMax = 2 ** 15;

@@ -59,7 +59,7 @@ export function registeredGradients(
     readonly dy: tf.Tensor;
     readonly saved: readonly tf.Tensor[];
     readonly outputs?: number;
-    readonly attributes?: Readonly<Record<string, number>>;
+    readonly attributes?: Readonly<Record<string, number | boolean>>;
   },
 ): Record<string, tf.Tensor> {
   const registered = tf.getGradient(kernelName);
