@@ -8,7 +8,13 @@ export function currentScopePath(): string {
   return currentPath;
 }
 
+let differentiated = false;
 let backwardPass = false;
+
+/** Whether gradients will be asked of what is computed now: then it may pay to keep more of it. */
+export function isDifferentiated(): boolean {
+  return differentiated;
+}
 
 /** Whether gradients are being computed: what a recording backend records now may be run last. */
 export function inBackwardPass(): boolean {
@@ -20,11 +26,13 @@ export function inBackwardPass(): boolean {
  * calling what it is given.
  */
 export function withBackwardPass<Result>(call: (lossIsThere: () => void) => Result): Result {
+  differentiated = true;
   try {
     return call(() => {
       backwardPass = true;
     });
   } finally {
+    differentiated = false;
     backwardPass = false;
   }
 }

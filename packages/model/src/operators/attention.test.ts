@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { describe, expect, it } from "vitest";
+import { withBackwardPass } from "../scope.js";
 import {
   differenceOf,
   gradientError,
@@ -95,17 +96,37 @@ describe("attention", () => {
     }
   });
 
-  it("registers the same where there are many more keys than channels", () => {
-    const [dy, many, values] = [
-      noiseOf([2, 3, 4], 7),
-      noiseOf([2, 9, 4], 8),
-      noiseOf([2, 9, 4], 9),
-    ];
-    const call = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor =>
-      attention(q, { key: k, value: v }, 2);
-    const plain = tf.grads(call)([query, many, values], dy);
-    for (const [i, gradient] of registered([query, many, values], dy, 2).entries()) {
-      expect(differenceOf(gradient, plain[i] ?? dy)).toBeLessThan(2e-6);
+  it.each([
+    { why: "scores", channels: 256 },
+    { why: "scores, many more than values", channels: 4 },
+  ])("registers the same where there are many $why", ({ channels }) => {
+    const [q, k, v, dy] = [1, 2, 3, 4].map((seed) => noiseOf([2, 130, channels], seed));
+    if (!q || !k || !v || !dy) throw new Error("expected four");
+    const call = (...x: tf.Tensor[]): tf.Tensor =>
+      attention(x[0] ?? q, { key: x[1] ?? k, value: x[2] ?? v }, 2);
+    const plain = tf.grads(call)([q, k, v], dy);
+    for (const [i, gradient] of registered([q, k, v], dy, 2).entries()) {
+      expect(differenceOf(gradient, plain[i] ?? dy)).toBeLessThan(1e-5);
+    }
+  });
+
+  it("keeps what gradients need where they will be asked, if a backend would recompute it", () => {
+    const dy = noiseOf([2, 3, 4], 7);
+    const call = (...x: tf.Tensor[]): tf.Tensor =>
+      attention(x[0] ?? query, { key: x[1] ?? key, value: x[2] ?? value }, 2);
+    const plain = tf.grads(call)([query, key, value], dy);
+    const kernelFunc = (): never => {
+      throw new Error("the fused kernel was called");
+    };
+    tf.registerKernel({ kernelName: attentionKernel, backendName: "cpu", kernelFunc });
+    try {
+      expect(() => call()).toThrow("the fused kernel was called");
+      const kept = withBackwardPass(() => tf.grads(call)([query, key, value], dy));
+      for (const [i, gradient] of kept.entries()) {
+        expect(differenceOf(gradient, plain[i] ?? dy)).toBeLessThan(2e-6);
+      }
+    } finally {
+      tf.unregisterKernel(attentionKernel, "cpu");
     }
   });
 

@@ -1,8 +1,9 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { axesOf } from "../axes.js";
+import { isDifferentiated } from "../scope.js";
 import { splitInto } from "../split.js";
-import { runUnaryOperator } from "./operator.js";
+import { cheapPassValuesMax, runUnaryOperator } from "./operator.js";
 
 export const attentionKernel = "RetakeAttention";
 
@@ -49,16 +50,55 @@ export function attention(
         `got query [${query.shape}], key [${key.shape}], value [${value.shape}]`,
     );
   }
-  return runUnaryOperator(attentionKernel, { query, key, value }, { heads }, () => {
-    const scale = 1 / Math.sqrt(q.channels / heads);
-    const scores = tf.matMul(
-      tf.mul(splitHeads(query, heads), scale),
-      splitHeads(key, heads),
-      false,
-      true,
-    );
-    return joinHeads(tf.matMul(tf.softmax(scores), splitHeads(value, heads)));
+  const given = { query, key, value };
+  const scoreCount = q.batch * heads * q.tokens * k.tokens;
+  const isRecorded = tf.getKernel(attentionKernel, tf.getBackend()) !== undefined;
+  if (isRecorded && isDifferentiated() && scoreCount <= keptScoresMax) {
+    return attentionThatKeeps(given, heads);
+  }
+  return runUnaryOperator(
+    attentionKernel,
+    { ...given },
+    { heads },
+    () => plainAttention(given, heads).output,
+  );
+}
+
+interface Operands {
+  readonly query: tf.Tensor;
+  readonly key: tf.Tensor;
+  readonly value: tf.Tensor;
+}
+
+/** The plain meaning of `attention`, and softmax(q k^T / sqrt(headChannels)) on the way. */
+function plainAttention(
+  { query, key, value }: Operands,
+  heads: number,
+): { readonly output: tf.Tensor; readonly probabilities: tf.Tensor } {
+  const scaled = tf.mul(splitHeads(query, heads), Math.sqrt(heads / (query.shape[2] ?? 1)));
+  const probabilities = tf.softmax(tf.matMul(scaled, splitHeads(key, heads), false, true));
+  return { output: joinHeads(tf.matMul(probabilities, splitHeads(value, heads))), probabilities };
+}
+
+/** Up to so many scores, 2 MiB of them, are kept for the backward pass rather than recomputed. */
+const keptScoresMax = 2 ** 19;
+
+/** Attention in parts, of which the backward pass uses all: less work than a fused kernel twice. */
+function attentionThatKeeps(given: Operands, heads: number): tf.Tensor {
+  const call = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [query, key, value, save] = inputs as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc];
+    const { output, probabilities } = plainAttention({ query, key, value }, heads);
+    save([query, key, value, output, probabilities]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
+      const [q, k, v, o, p] = saved;
+      if (!q || !k || !v || !o || !p) throw new TypeError("attention: expected what was saved");
+      const known = { query: q, key: k, value: v, output: o, probabilities: p };
+      const gradients = operandGradients(dy, known, heads);
+      return [gradients.query, gradients.key, gradients.value].map(joinHeads);
+    };
+    return { value: output, gradFunc };
   });
+  return call(given.query, given.key, given.value);
 }
 
 /** How many scores the backward pass holds at a time: 4 Mi of them, that is 16 MiB. */
@@ -86,6 +126,8 @@ interface Heads {
   readonly dOutput: tf.Tensor;
   /** The sum of dOutput * output over the channels of a head, `[..., tokens, 1]`. */
   readonly alongOutput: tf.Tensor;
+  /** softmax(scale q k^T), `[..., tokens, contextTokens]`, where it was kept. */
+  readonly probabilities?: tf.Tensor;
 }
 
 interface HeadGradients {
@@ -95,7 +137,7 @@ interface HeadGradients {
 }
 
 /**
- * The three gradients of some heads, with P = softmax(scale q k^T) computed again instead of kept:
+ * The three gradients of some heads, with P = softmax(scale q k^T) computed again where not kept:
  * dV = P^T dO, dS = P * (dO V^T - rowsum(dO * O)), dQ = scale dS K, dK = scale dS^T Q.
  *
  * @source Dao et al. 2022, arXiv:2205.14135, appendix B.4: the scores are not kept
@@ -103,9 +145,9 @@ interface HeadGradients {
 function headGradients(heads: Heads): HeadGradients {
   const { query, key, dOutput } = heads;
   const scale = 1 / Math.sqrt(query.shape.at(-1) ?? 1);
-  const scaled = tf.mul(query, scale);
-  const probabilities = tf.softmax(tf.matMul(scaled, key, false, true));
-  const dScores = tf.mul(probabilities, centeredProbabilityGradients(heads));
+  const probabilities =
+    heads.probabilities ?? tf.softmax(tf.matMul(tf.mul(query, scale), key, false, true));
+  const dScores = tf.mul(probabilities, centeredProbabilityGradients(heads, probabilities));
   return {
     query: tf.mul(tf.matMul(dScores, key), scale),
     key: tf.mul(tf.matMul(dScores, query, true, false), scale),
@@ -118,9 +160,17 @@ const scoresPerValueMin = 4;
 
 /**
  * dO V^T - rowsum(dO * O), `[..., tokens, contextTokens]`. Where there are many more scores than
- * values, the subtraction is one more channel of the product: [dO, rowsum] [V, -1]^T.
+ * values, the subtraction is one more channel of the product: [dO, rowsum] [V, -1]^T. Where there
+ * are few scores, rowsum(P * dO V^T), which is the same, takes fewer nodes.
  */
-function centeredProbabilityGradients({ value, dOutput, alongOutput }: Heads): tf.Tensor {
+function centeredProbabilityGradients(
+  { value, dOutput, alongOutput }: Heads,
+  probabilities: tf.Tensor,
+): tf.Tensor {
+  if (probabilities.size <= cheapPassValuesMax) {
+    const gradients = tf.matMul(dOutput, value, false, true);
+    return tf.sub(gradients, tf.sum(tf.mul(probabilities, gradients), -1, true));
+  }
   const [contextTokens = 1, headChannels = 1] = value.shape.slice(-2);
   if (contextTokens < scoresPerValueMin * headChannels) {
     return tf.sub(tf.matMul(dOutput, value, false, true), alongOutput);
@@ -160,6 +210,26 @@ export function attentionGradients(heads: Heads, sizes: readonly number[]): Head
   return sizes.length === 1 ? headGradients(heads) : gradientsInParts(heads, sizes);
 }
 
+/** The gradients of query, key and value, heads first as `splitHeads` gives them. */
+function operandGradients(
+  dy: tf.Tensor,
+  known: Operands & { readonly output: tf.Tensor; readonly probabilities?: tf.Tensor },
+  heads: number,
+): HeadGradients {
+  const { query, key, value, output, probabilities } = known;
+  const [batch = 1, tokens = 1, channels = 1] = query.shape;
+  const split = (x: tf.Tensor): tf.Tensor => splitHeads(x, heads);
+  const perHead = [batch, tokens, heads, channels / heads];
+  const along = tf.sum(tf.reshape(tf.mul(dy, output), perHead), -1, true);
+  const all = {
+    ...{ query: split(query), key: split(key), value: split(value), dOutput: split(dy) },
+    ...(probabilities === undefined ? {} : { probabilities }),
+    alongOutput: tf.transpose(along, [0, 2, 1, 3]),
+  };
+  const scoresPerHead = tokens * (key.shape[1] ?? 1);
+  return attentionGradients(all, headParts({ heads: batch * heads, scoresPerHead }));
+}
+
 tf.registerGradient({
   kernelName: attentionKernel,
   inputsToSave: ["query", "key", "value"],
@@ -176,17 +246,7 @@ tf.registerGradient({
       throw new TypeError("attention: expected one output and what was saved");
     }
     const heads = Number(attributes.heads);
-    const [batch = 1, tokens = 1, channels = 1] = query.shape;
-    const split = (x: tf.Tensor): tf.Tensor => splitHeads(x, heads);
-    const perHead = [batch, tokens, heads, channels / heads];
-    const along = tf.sum(tf.reshape(tf.mul(dy, output), perHead), -1);
-    const all = {
-      ...{ query: split(query), key: split(key), value: split(value), dOutput: split(dy) },
-      alongOutput: tf.reshape(tf.transpose(along, [0, 2, 1]), [batch, heads, tokens, 1]),
-    };
-    const scoresPerHead = tokens * (key.shape[1] ?? 1);
-    const sizes = headParts({ heads: batch * heads, scoresPerHead });
-    const gradients = attentionGradients(all, sizes);
+    const gradients = operandGradients(dy, { query, key, value, output }, heads);
     return {
       query: () => joinHeads(gradients.query),
       key: () => joinHeads(gradients.key),
