@@ -149,8 +149,9 @@ async function main(): Promise<boolean> {
         `iterations, ${prompts.length} prompts, ${threads} threads; minima of ${values.runs} ` +
         "processes each, in turns.",
       "Ours is `retake edit --no-cache` on a video file; its phases are those of the manifest: " +
-        "text and VAE work and the loading of programs count, reading and writing video do not; " +
-        "the whole process does it all; the peer's has no video, and checks no checkpoint.",
+        "text and VAE work counts, reading and writing video does not, nor what is loaded of the " +
+        "programs while the video is read; the whole process does it all; the peer's has no " +
+        "video, and checks no checkpoint.",
     ];
     const columns = ["what", "ours", "theirs", "ratio", "bound"];
     const versions = [runs.engine];

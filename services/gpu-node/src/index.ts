@@ -11,6 +11,7 @@ export {
 export { engineVersions } from "./runtime/engine-versions.js";
 export type { ClipPixels } from "./tasks/clip-pixels.js";
 export { decodeLatents } from "./tasks/decode-latents.js";
+export { prepareEdit } from "./tasks/edit-programs.js";
 export { type ClipMoments, encodeClip, meanLatents } from "./tasks/encode-clip.js";
 export { encodePrompts } from "./tasks/encode-prompts.js";
 export { invert } from "./tasks/invert.js";

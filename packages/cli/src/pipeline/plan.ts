@@ -1,6 +1,13 @@
 import type { Size } from "@retake/coordinator";
 import type { ChosenSettings } from "@retake/coordinator/settings";
-import { type ModelFiles, type PassCosts, type PassName, predictCost } from "@retake/gpu-node";
+import {
+  type Model,
+  type ModelFiles,
+  type PassCosts,
+  type PassName,
+  predictCost,
+  prepareEdit,
+} from "@retake/gpu-node";
 import type { Job } from "./job.js";
 
 /** One kind of pass, and how often an edit makes it. */
@@ -55,16 +62,26 @@ export function isSmall(files: ModelFiles, work: PlannedWork, availableBytes: nu
   return activationBytes * activationsMax + processBytes < availableBytes;
 }
 
-/** Predicts operations and memory of a job, phase by phase. */
-export function planOf(files: ModelFiles, work: PlannedWork): Plan {
-  const { job, settings, size } = work;
+/** What the passes of a job are as large as. */
+function workSizes({ job, settings, size }: PlannedWork): Parameters<typeof predictCost>[1] {
   const tunes = (job.command === "edit" || job.command === "tune") && settings.steps > 0;
   const { mode, memory, batch } = settings;
-  const costs = predictCost(files, {
+  return {
     ...{ frames: settings.frames, height: size.height, width: size.width },
     ...{ tuning: tunes ? { mode, memory } : undefined, framesPerPass: batch },
     branches: batch > 1 ? 2 : 1,
-  });
+  };
+}
+
+/** Begins to load the programs of a job's passes, where they are small: see `prepareEdit`. */
+export function preparePasses(model: Model, work: PlannedWork): void {
+  const passes = passCounts(work).flatMap(([, pass, count]) => (count > 0 ? [pass] : []));
+  prepareEdit(model, { ...workSizes(work), passes });
+}
+
+/** Predicts operations and memory of a job, phase by phase. */
+export function planOf(files: ModelFiles, work: PlannedWork): Plan {
+  const costs = predictCost(files, workSizes(work));
   const phases = passCounts(work).flatMap(([phase, pass, count]) =>
     plannedPasses(costs, { phase, pass, count }),
   );

@@ -2,12 +2,14 @@ import { resolve } from "node:path";
 import { type Manifest, rateText, writeManifest } from "@retake/coordinator/result";
 import type { Settings } from "@retake/coordinator/settings";
 import { Code, RetakeError } from "@retake/errors";
+import type { Model } from "@retake/gpu-node";
 import type { Environment } from "../environment.js";
 import { stoppedJob } from "../errors/stopped-job.js";
 import type { Reporter } from "../progress/reporter.js";
 import { clipPhase, type SourceClip } from "./clip-phase.js";
 import { dryRun, type Prediction } from "./dry-run.js";
 import type { Job, JobExpectation, JobResult } from "./job.js";
+import { preparePasses } from "./plan.js";
 import { type PreparedJob, prepareJob } from "./prepare-job.js";
 import { createResultFolder, type ResultFolder } from "./result-folder.js";
 import { type PhasesDone, runPhases } from "./run-phases.js";
@@ -64,7 +66,8 @@ async function fillFolder(
   };
   const meanwhile = (): Promise<SourceClip> =>
     clipPhase({ ...context, store }, job.clipPath, { settings, size });
-  const machine = { ...settings, cacheDir, meanwhile };
+  const prepare = (model: Model): void => preparePasses(model, { job, settings, size });
+  const machine = { ...settings, cacheDir, meanwhile, prepare };
   await withModel(files, machine, async (model, source) => {
     const sized = { ...settings, size: `${size.width}x${size.height}` };
     const session = { ...context, store, model, settings: sized };

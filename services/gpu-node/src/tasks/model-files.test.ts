@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { WorkSizes } from "./edit-programs.js";
 import { openModelFiles } from "./model-files.js";
-import { predictCost, type WorkSizes } from "./predict-cost.js";
+import { predictCost } from "./predict-cost.js";
 import { startTensors, tunedBytes } from "./tuned-tensors.js";
 
 const demo = fileURLToPath(new URL("../../../../models/demo", import.meta.url));

@@ -38,6 +38,27 @@ describe("ModelPrograms", () => {
     expect(engine.closed).toEqual(["text"]);
   });
 
+  it("loads what is prepared at once, once, and keeps it until it has run", async () => {
+    const loads: string[] = [];
+    const engine = fakeEngine(() => ({}));
+    const counting = {
+      ...engine,
+      load: (...args: Parameters<typeof engine.load>) => {
+        loads.push(args[0].kind);
+        return engine.load(...args);
+      },
+    };
+    const { programs } = openModel(fakeFiles(), counting);
+    programs.prepare(text);
+    programs.prepare(vae);
+    expect(loads).toEqual(["text", "vae-encode"]);
+    await programs.keepOnly("vae-encode");
+    await programs.run(text, { each: {} }, {});
+    expect([loads.length, engine.closed]).toEqual([2, []]);
+    await programs.keepOnly("vae-encode");
+    expect(engine.closed).toEqual(["text"]);
+  });
+
   it("passes inputs that stay the same once, until they are others", async () => {
     const engine = fakeEngine((_, inputs) => ({ sum: inputs["a"] ?? filled([], 0) }));
     const { programs } = openModel(fakeFiles(), engine);

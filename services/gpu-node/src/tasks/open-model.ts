@@ -50,7 +50,7 @@ export class ModelPrograms {
     inputs: { readonly fixed?: TensorSource; readonly each: HostTensors },
     control: TaskControl,
   ): Promise<HostTensors> {
-    const loaded = this.#load(spec);
+    const loaded = this.#used(spec);
     const program = await loaded.program;
     await fixInputs(loaded, inputs.fixed);
     const { signal } = control;
@@ -62,10 +62,21 @@ export class ModelPrograms {
     spec: ProgramSpec,
     { fixed, ...start }: TunerStart & { readonly fixed: TensorSource },
   ): Promise<Tuner> {
-    const loaded = this.#load(spec);
+    const loaded = this.#used(spec);
     const program = await loaded.program;
     await fixInputs(loaded, fixed);
     return program.createTuner(start);
+  }
+
+  /** Begins to load a program, so that its first run need not wait for that. */
+  prepare(spec: ProgramSpec): void {
+    this.#load(spec);
+  }
+
+  #used(spec: ProgramSpec): Loaded {
+    const loaded = this.#load(spec);
+    loaded.isUsed = true;
+    return loaded;
   }
 
   #load(spec: ProgramSpec): Loaded {
@@ -73,17 +84,20 @@ export class ModelPrograms {
     const known = this.#loaded.get(key);
     if (known !== undefined) return known;
     const program = this.#engine.load(spec, this.#files.weights[partOf[spec.kind]]);
-    const loaded = { kind: spec.kind, program, fixed: undefined };
+    const loaded = { kind: spec.kind, program, fixed: undefined, isUsed: false };
     this.#loaded.set(key, loaded);
     program.catch(() => this.#loaded.delete(key));
     return loaded;
   }
 
-  /** Frees the programs of all other kinds: a phase needs its own memory only. */
+  /**
+   * Frees the programs of all other kinds: a phase needs its own memory only. One that was prepared
+   * and has not run yet has no activations, and stays.
+   */
   async keepOnly(...kinds: readonly ProgramKind[]): Promise<void> {
     const wanted = new Set<string>(kinds);
-    for (const [key, { kind, program }] of [...this.#loaded]) {
-      if (wanted.has(kind)) continue;
+    for (const [key, { kind, program, isUsed }] of [...this.#loaded]) {
+      if (wanted.has(kind) || !isUsed) continue;
       this.#loaded.delete(key);
       await (await program).close();
     }
@@ -101,6 +115,8 @@ interface Loaded {
   readonly program: Promise<LoadedProgram>;
   /** Where what the program keeps came from. */
   fixed: TensorSource | undefined;
+  /** Whether it was asked to run. */
+  isUsed: boolean;
 }
 
 async function fixInputs(loaded: Loaded, fixed: TensorSource | undefined): Promise<void> {
