@@ -15,6 +15,8 @@ import type {
 } from "./engine.js";
 import type { WorkerAnswer, WorkerRequest } from "./engine-worker.js";
 import { findDevice } from "./find-device.js";
+import { hasOneThreadPasses } from "./onnx-session.js";
+import { parallelProgram } from "./parallel-program.js";
 import type { EngineOptions, RunnerSettings } from "./runner.js";
 
 interface Waiting {
@@ -111,6 +113,7 @@ class WorkerCalls {
 
 function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
   return {
+    passesAtOnce: 1,
     run: async (inputs, { signal } = {}) =>
       (await calls.call({ call: "run", program, inputs }, signal)) as HostTensors,
     fix: async (inputs) => {
@@ -147,8 +150,12 @@ function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
   };
 }
 
+/** Workers that small forward passes are shared out among: guidance has two branches. */
+const sharingWorkersMax = 2;
+
 /**
- * Opens an engine in a worker of its own.
+ * Opens an engine in a worker of its own. Forward passes of small networks get a second one, so
+ * that two of them take a thread each, instead of one after the other two threads.
  *
  * @throws RetakeError  `engine-unavailable` where this machine cannot run it, saying why
  */
@@ -156,18 +163,35 @@ export async function createEngine(name: EngineName, options: EngineOptions): Pr
   const device = await findDevice(name);
   const settings = { name, options, ...(device === undefined ? {} : { device }) };
   const calls = new WorkerCalls(settings);
+  const workers = [calls];
   const numericsId = await calls.call({ call: "open" }).catch(async (error: unknown) => {
     await calls.end();
     throw error;
   });
+  const loadOn = async (worker: WorkerCalls, spec: ProgramSpec, weights: WeightLocations) =>
+    loadedProgram(worker, Number(await worker.call({ call: "load", spec, weights })));
   return {
     name,
     numericsId: String(numericsId),
-    load: async (spec: ProgramSpec, weights: WeightLocations) =>
-      loadedProgram(calls, Number(await calls.call({ call: "load", spec, weights }))),
+    load: async (spec: ProgramSpec, weights: WeightLocations) => {
+      const isShared = spec.kind === "unet" && hasOneThreadPasses(name, weightBytesOf(weights));
+      const wanted = isShared ? Math.min(options.threads, sharingWorkersMax) : 1;
+      while (workers.length < wanted) workers.push(new WorkerCalls(settings));
+      const others = workers.slice(1, wanted).map((worker) => loadOn(worker, spec, weights));
+      const [first, ...rest] = await Promise.all([loadOn(calls, spec, weights), ...others]);
+      return rest.length === 0 ? first : parallelProgram([first, ...rest]);
+    },
     close: async () => {
-      await calls.call({ call: "close" });
-      await calls.end();
+      await Promise.all(
+        workers.map(async (worker) => {
+          await worker.call({ call: "close" });
+          await worker.end();
+        }),
+      );
     },
   };
+}
+
+function weightBytesOf(weights: WeightLocations): number {
+  return [...weights.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

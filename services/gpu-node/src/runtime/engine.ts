@@ -36,6 +36,8 @@ export interface Engine {
 }
 
 export interface LoadedProgram {
+  /** How many runs make progress at the same time; others wait. */
+  readonly passesAtOnce: number;
   /**
    * Runs the program once.
    *

@@ -35,6 +35,14 @@ export function hidesShapes(name: OnnxEngineName, weightBytes: number): boolean 
   return name === "onnx-cpu" && weightBytes > plannedWeightBytesMax;
 }
 
+/**
+ * Whether forward passes get one thread each: on the CPU, for tiny networks, whose passes spend
+ * their time between operations. Two passes side by side then take the time of one.
+ */
+export function hasOneThreadPasses(name: EngineName, weightBytes: number): boolean {
+  return name === "onnx-cpu" && weightBytes <= plannedWeightBytesMax;
+}
+
 /** What of a program decides how its session is opened. */
 export interface SessionTerms {
   /** Where the weights' files lie, if the program has weights. */
@@ -79,7 +87,7 @@ export function sessionOptions(
   const onCpu = mayCopy && isForward ? "all" : "disabled";
   return {
     executionProviders: [providers[name]],
-    intraOpNumThreads: options.threads,
+    intraOpNumThreads: isForward && hasOneThreadPasses(name, weightBytes) ? 1 : options.threads,
     graphOptimizationLevel: isCpu ? onCpu : "extended",
     enableMemPattern: false,
     enableCpuMemArena: true,

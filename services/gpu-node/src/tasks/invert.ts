@@ -45,8 +45,8 @@ export async function invert(
   control.onProgress?.({ done, total: upwards.length });
   for (const [index, timestep] of [...upwards.entries()].slice(done)) {
     throwIfStopped(control, "inverting the clip");
-    const pass = { latents, timestep, prompts: [emptyPrompt], tensors };
-    const [prediction = new Float32Array()] = await predict(model, pass, control);
+    const question = { latents, timestep, passes: [[emptyPrompt]], tensors };
+    const [prediction = new Float32Array()] = await predict(model, question, control);
     const step = { latents: float32Values(latents), prediction, timestep, samplingCount };
     latents = hostTensor(latents.shape, invertedLatents(schedule, step));
     const progress = { done: index + 1, total: upwards.length };

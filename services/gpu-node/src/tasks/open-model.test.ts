@@ -59,6 +59,30 @@ describe("ModelPrograms", () => {
     expect(engine.closed).toEqual(["text"]);
   });
 
+  it("runs as many at a time as the engine can, and answers in their order", async () => {
+    let [under, most] = [0, 0];
+    const engine = fakeEngine((_, inputs) => ({ same: inputs["a"] ?? filled([], 0) }));
+    const wide = {
+      ...engine,
+      load: async (...args: Parameters<typeof engine.load>) => {
+        const program = await engine.load(...args);
+        const run: typeof program.run = async (inputs) => {
+          under += 1;
+          most = Math.max(most, under);
+          const outputs = await program.run(inputs);
+          under -= 1;
+          return outputs;
+        };
+        return { ...program, passesAtOnce: 2, run };
+      },
+    };
+    const { programs } = openModel(fakeFiles(), wide);
+    const each = [1, 2, 3].map((value) => ({ a: filled([], value) }));
+    const outputs = await programs.runEach(text, { each }, {});
+    expect(outputs.map(({ same }) => same?.data[0])).toEqual([1, 2, 3]);
+    expect(most).toBe(2);
+  });
+
   it("passes inputs that stay the same once, until they are others", async () => {
     const engine = fakeEngine((_, inputs) => ({ sum: inputs["a"] ?? filled([], 0) }));
     const { programs } = openModel(fakeFiles(), engine);

@@ -50,11 +50,30 @@ export class ModelPrograms {
     inputs: { readonly fixed?: TensorSource; readonly each: HostTensors },
     control: TaskControl,
   ): Promise<HostTensors> {
+    const [outputs = {}] = await this.runEach(spec, { ...inputs, each: [inputs.each] }, control);
+    return outputs;
+  }
+
+  /**
+   * Runs a program once for each set of inputs, as many at a time as the engine can.
+   *
+   * @returns  the outputs, in the order of the inputs
+   */
+  async runEach(
+    spec: ProgramSpec,
+    inputs: { readonly fixed?: TensorSource; readonly each: readonly HostTensors[] },
+    { signal }: TaskControl,
+  ): Promise<readonly HostTensors[]> {
     const loaded = this.#used(spec);
     const program = await loaded.program;
     await fixInputs(loaded, inputs.fixed);
-    const { signal } = control;
-    return program.run(inputs.each, signal === undefined ? {} : { signal });
+    const options = signal === undefined ? {} : { signal };
+    const outputs: HostTensors[] = [];
+    for (let first = 0; first < inputs.each.length; first += program.passesAtOnce) {
+      const together = inputs.each.slice(first, first + program.passesAtOnce);
+      outputs.push(...(await Promise.all(together.map((each) => program.run(each, options)))));
+    }
+    return outputs;
   }
 
   /** Begins to tune by a program, loading it first where it is not. */

@@ -88,19 +88,12 @@ async function guided(
 ): Promise<Float32Array> {
   const { prompt, without, guidanceScale, joinBranches = false } = input;
   if (guidanceScale === 1) {
-    const [only = new Float32Array()] = await predict(
-      model,
-      { ...input, prompts: [prompt] },
-      control,
-    );
+    const passes = [[prompt]];
+    const [only = new Float32Array()] = await predict(model, { ...input, passes }, control);
     return only;
   }
-  const batches = joinBranches ? [[without, prompt]] : [[without], [prompt]];
-  const predictions: Float32Array[] = [];
-  for (const prompts of batches) {
-    throwIfStopped(control, "sampling");
-    predictions.push(...(await predict(model, { ...input, prompts }, control)));
-  }
+  const passes = joinBranches ? [[without, prompt]] : [[without], [prompt]];
+  const predictions = await predict(model, { ...input, passes }, control);
   const [base = new Float32Array(), prompted = new Float32Array()] = predictions;
   return guidedPrediction({ without: base, with: prompted }, guidanceScale);
 }

@@ -37,22 +37,31 @@ export function inputsOfPass(model: Model, pass: Pass): HostTensors {
 /**
  * What the U-Net says of the latents: the noise, or with v-prediction the velocity.
  *
+ * @param question.passes  the prompts of each pass, as many in every one
  * @returns  one array per prompt, in the layout of the latents, float32; the caller owns them
  */
 export async function predict(
   model: Model,
-  pass: Pass & {
+  question: Pick<Pass, "latents" | "timestep"> & {
+    readonly passes: readonly (readonly HostTensor[])[];
     /** Every tensor that the program takes as an input: the tuned ones and the temporal norms. */
     readonly tensors: TensorSource;
   },
   control: TaskControl,
 ): Promise<readonly Float32Array[]> {
-  const spec = { kind: "unet", config: model.files.unetConfig, shape: shapeOfPass(pass) } as const;
-  const inputs = { fixed: pass.tensors, each: inputsOfPass(model, pass) };
-  const outputs = await model.programs.run(spec, inputs, control);
-  const all = outputValues(outputs, "predictedNoise");
-  const size = all.length / pass.prompts.length;
-  return pass.prompts.map((_, item) => all.subarray(item * size, (item + 1) * size));
+  const { latents, timestep, tensors } = question;
+  const passes = question.passes.map((prompts): Pass => ({ latents, timestep, prompts }));
+  const [first] = passes;
+  if (first === undefined) return [];
+  const config = model.files.unetConfig;
+  const spec = { kind: "unet", config, shape: shapeOfPass(first) } as const;
+  const each = passes.map((pass) => inputsOfPass(model, pass));
+  const outputs = await model.programs.runEach(spec, { fixed: tensors, each }, control);
+  return outputs.flatMap((output) => {
+    const all = outputValues(output, "predictedNoise");
+    const size = all.length / first.prompts.length;
+    return first.prompts.map((_, item) => all.subarray(item * size, (item + 1) * size));
+  });
 }
 
 /** Tensors of a batch of one each, as one batch. */

@@ -36,6 +36,7 @@ export function fakeEngine(program: FakeProgram, numericsId = "fake"): FakeEngin
       close: async () => {},
     };
     return {
+      passesAtOnce: 1,
       run: (inputs) => runner.run(inputs),
       fix: async (inputs) => {
         fixed = inputs;
