@@ -79,6 +79,8 @@ describe("lowerToOnnx", () => {
     const shapes = hidden.initializer.filter(({ dataType }) => dataType === 7);
     expect(shapes.length).toBeGreaterThan(0);
     expect(hidden.input.map(({ name }) => name)).toEqual(["x", ...shapes.map((s) => s.name)]);
+    const ranks = hidden.input.map(({ type }) => type?.tensorType?.shape?.dim.length);
+    expect(ranks).toEqual([2, ...shapes.map(() => undefined)]);
   });
 
   it("copies an output that is an input, a weight, a constant or another output", () => {

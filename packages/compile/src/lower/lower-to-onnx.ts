@@ -51,7 +51,8 @@ export function lowerToOnnx(graph: Graph, options: LoweringOptions): Uint8Array 
     dims: shape,
     dataType: onnxTypes[type],
   }));
-  const opaque = options.hidesShapes === true ? to.initializers.filter(isShape) : [];
+  const shapes = options.hidesShapes === true ? to.initializers.filter(isShape) : [];
+  const opaque = shapes.map(({ name, dataType }) => ({ name, dataType, dims: undefined }));
   return encodeOnnx({
     ...{ nodes: to.nodes, initializers: to.initializers, outputs },
     inputs: [...inputs, ...opaque],

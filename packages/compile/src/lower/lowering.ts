@@ -19,7 +19,9 @@ export interface LoweringOptions {
    * Makes the shapes that nodes are given inputs with a default, which a caller could replace. ONNX
    * Runtime then knows no shape between nodes beforehand, and frees every buffer after its last
    * use. It would else pass dead buffers on to later values of the same shape, which keeps them
-   * allocated in between: 3 times the memory of a pass at the size of Stable Diffusion.
+   * allocated in between: 3 times the memory of a pass at the size of Stable Diffusion. Not even
+   * the shapes' own lengths are told: a known rank would make ONNX Runtime compare every value
+   * with every buffer that was freed, which takes longer than all else of opening a session.
    */
   readonly hidesShapes?: boolean;
 }

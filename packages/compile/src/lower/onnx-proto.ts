@@ -101,7 +101,8 @@ export type OnnxTensor = {
 
 export interface OnnxValueInfo {
   readonly name: string;
-  readonly dims: readonly number[];
+  /** Undefined where not even the rank is told. */
+  readonly dims: readonly number[] | undefined;
   readonly dataType: number;
 }
 
@@ -138,7 +139,7 @@ function tensorProto(tensor: OnnxTensor): object {
 }
 
 function valueInfoProto({ name, dims, dataType }: OnnxValueInfo): object {
-  const shape = { dim: dims.map((dimValue) => ({ dimValue })) };
+  const shape = dims === undefined ? undefined : { dim: dims.map((dimValue) => ({ dimValue })) };
   return { name, type: { tensorType: { elemType: dataType, shape } } };
 }
 

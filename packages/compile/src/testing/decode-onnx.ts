@@ -6,7 +6,10 @@ export interface DecodedModel {
   readonly graph: {
     readonly node: readonly DecodedNode[];
     readonly initializer: readonly DecodedTensor[];
-    readonly input: readonly { readonly name: string }[];
+    readonly input: readonly {
+      readonly name: string;
+      readonly type?: { readonly tensorType?: { readonly shape?: { readonly dim: unknown[] } } };
+    }[];
     readonly output: readonly { readonly name: string }[];
   };
 }
