@@ -5,6 +5,7 @@ export {
   DownloadRequest,
   DownloadResponse,
   Edit,
+  EditEvent,
   EditServiceClient,
   type EditServiceServer,
   EditServiceService,

@@ -7,6 +7,7 @@ export {
   readStream,
   sendStream,
 } from "./calls/client-calls.js";
+export { serveMetrics } from "./calls/serve-metrics.js";
 export {
   type CallContext,
   type HandlerOptions,

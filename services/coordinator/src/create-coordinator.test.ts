@@ -15,7 +15,7 @@ import { ArtifactServiceClient } from "@retake/wire/artifact";
 import { EditServiceClient, type EditSpec, Settings, type UploadRequest } from "@retake/wire/edit";
 import { MembershipServiceClient, ModelInfo, type NodeInfo } from "@retake/wire/membership";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Coordinator, createCoordinator } from "./create-coordinator.js";
 import { fitSize } from "./media/clip-size.js";
 import { makeWithFfmpeg, smallVideos, temporaryFolder } from "./media/testing/generated-video.js";
@@ -147,7 +147,9 @@ describe("createCoordinator", () => {
     const id = others?.id ?? "";
     const unknown = { reason: "edit-unknown", code: "NOT_FOUND" };
     const asked = call("one");
-    await expect(callUnary(edits.get.bind(edits), { id }, asked)).rejects.toMatchObject(unknown);
+    await expect(
+      callUnary(edits.get.bind(edits), { id, eventsMax: 0 }, asked),
+    ).rejects.toMatchObject(unknown);
     await expect(callUnary(edits.cancel.bind(edits), { id }, asked)).rejects.toMatchObject(unknown);
     const retry = { id, requestId: "x" };
     await expect(callUnary(edits.retry.bind(edits), retry, asked)).rejects.toMatchObject(unknown);
@@ -232,6 +234,11 @@ describe("createCoordinator", () => {
     const again = () => callUnary(edits.retry.bind(edits), { id, requestId: "again" }, call("one"));
     expect((await again()).edit?.attempt).toBe(2);
     expect((await again()).edit?.attempt).toBe(2);
+    const asked = { id, eventsMax: 100 };
+    const { events } = await callUnary(edits.get.bind(edits), asked, call("one"));
+    const reasons = events.map(({ attempt, reason }) => `${attempt} ${reason}`);
+    expect(reasons).toContain("1 accepted; ingest begins");
+    expect(reasons).toContain("2 begun again: attempt 2; ingest begins");
     const what = { $case: "fileName", value: "manifest.json" } as const;
     const file = readStream(edits.download.bind(edits), { id, what, offset: 0 }, call("one"));
     await expect(file.next()).rejects.toMatchObject({ reason: "file-unknown" });
@@ -246,9 +253,8 @@ describe("createCoordinator", () => {
     expect((await collect(true)).edits).toBe(1);
     expect((await collect(false)).edits).toBe(1);
     expect((await collect(false)).edits).toBe(0);
-    await expect(callUnary(edits.get.bind(edits), { id }, call("one"))).rejects.toMatchObject({
-      reason: "edit-unknown",
-    });
+    const gone = callUnary(edits.get.bind(edits), { id, eventsMax: 0 }, call("one"));
+    await expect(gone).rejects.toMatchObject({ reason: "edit-unknown" });
     expect((await received("one")).complete).toBe(true);
   });
 
@@ -272,6 +278,32 @@ describe("createCoordinator", () => {
     expect(text).toMatch(/retake_events_total\{kind="submitted"\} \d/);
     expect(text).toMatch(/retake_nodes\{state="ready"\} 1/);
     expect(text).toMatch(/retake_epoch 1/);
+    expect(text).toMatch(/retake_jobs_total\{state="canceled",reason="none"\} [1-9]/);
+    expect(text).toMatch(/retake_queue_oldest_age_seconds \d/);
+    expect(text).toMatch(/retake_build_info\{version="[\d.]+"\} 1/);
+  });
+
+  it("removes by itself what is old enough", async () => {
+    const garbage = { everyMs: 20, editKeptMs: 0, unreferencedKeptMs: 3_600_000 };
+    const other = await createCoordinator({ logger, garbage });
+    await other.active;
+    const to = [other.address, credentials.createInsecure(), clientOptions] as const;
+    const [client, members] = [new EditServiceClient(...to), new MembershipServiceClient(...to)];
+    await callUnary(members.join.bind(members), { node: aNode }, call());
+    await sendStream(client.upload.bind(client), [chunk(0, video.length)], call());
+    const request = { requestId: "r", spec: spec() };
+    const { edit } = await callUnary(client.submit.bind(client), request, call());
+    const id = edit?.id ?? "";
+    await callUnary(client.cancel.bind(client), { id }, call());
+    await vi.waitFor(
+      () =>
+        expect(
+          callUnary(client.get.bind(client), { id, eventsMax: 0 }, call()),
+        ).rejects.toMatchObject({ reason: "edit-unknown" }),
+      { timeout: 60_000, interval: 20 },
+    );
+    for (const each of [client, members]) each.close();
+    await other.close();
   });
 
   it("refuses to listen beyond loopback without tokens", async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
-import { protocolVersion } from "@retake/wire";
+import { protocolVersion, serveMetrics } from "@retake/wire";
 import { decodeAddress } from "@retake/wire/decoders";
 import type { Logger } from "pino";
 import { type DecideOptions, defaultOptions } from "./job/cluster-state.js";
@@ -14,8 +14,9 @@ import { leadAgainAndAgain } from "./loop/leadership.js";
 import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
 import { type Cluster, notActive } from "./rpc/cluster.js";
+import { collectRegularly, defaultGarbageOptions, type GarbageOptions } from "./rpc/garbage.js";
 import { serveGrpc } from "./rpc/grpc-server.js";
-import { createMetrics, type Metrics, serveMetrics } from "./rpc/metrics.js";
+import { createMetrics, type Metrics } from "./rpc/metrics.js";
 import { ModelCatalog } from "./rpc/model-catalog.js";
 import { operatorsBy, readTokens, tenantsBy } from "./rpc/tokens.js";
 import type { ArtifactStore } from "./store/artifact-store.js";
@@ -47,6 +48,7 @@ export interface CoordinatorOptions {
   readonly reflects?: boolean | undefined;
   /** How long a coordinator that is gone keeps the next one out. Default 5 s. */
   readonly leaderLeaseMs?: number | undefined;
+  readonly garbage?: Partial<GarbageOptions> | undefined;
   readonly decide?: Partial<DecideOptions> | undefined;
   readonly logger: Logger;
 }
@@ -81,7 +83,8 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
   await mkdir(workFolder, { recursive: true });
   let reign: Reign | undefined;
-  const metrics = createMetrics(() => reign);
+  const about = { version: ownVersion(), nowUnixMs: Date.now };
+  const metrics = createMetrics(() => reign, about);
   // Members of a tuning exchange gradients over NATS: without one, each tunes alone.
   const alone = (options.natsServers ?? []).length === 0 ? { membersMax: 1 } : {};
   const decideOptions = { ...defaultOptions, ...alone, protocolVersion, ...options.decide };
@@ -105,8 +108,11 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
       server.setServing(now !== undefined);
     },
   });
+  const garbage = { ...defaultGarbageOptions, ...options.garbage };
+  const stopCollecting = collectRegularly(cluster, garbage, logger);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    await stopCollecting();
     await leading.stop();
     await server.close();
     metricsServer?.server.close();
@@ -205,22 +211,14 @@ async function openCallers(options: CoordinatorOptions, listen: string) {
   return { tenantOf, assertOperator: operatorsBy(tenantOf, { isOpen }) };
 }
 
-function decodeAddressToListen(listen: string): { readonly host: string; readonly port: number } {
-  const port = Number(listen.slice(listen.lastIndexOf(":") + 1));
-  if (port !== 0) decodeAddress(listen, { subject: "address to listen at" });
-  return { host: listen.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""), port };
+function decodeAddressToListen(listen: string): void {
+  if (!listen.endsWith(":0")) decodeAddress(listen, { subject: "address to listen at" });
 }
 
-async function openMetrics(
-  registry: Parameters<typeof serveMetrics>[0],
-  { metricsListen }: CoordinatorOptions,
-) {
+async function openMetrics(registry: Metrics["registry"], { metricsListen }: CoordinatorOptions) {
   if (metricsListen === undefined) return undefined;
-  const place = decodeAddressToListen(metricsListen);
-  const server = await serveMetrics(registry, place);
-  const bound = server.address();
-  const port = typeof bound === "object" && bound !== null ? bound.port : place.port;
-  return { server, address: metricsListen.replace(/:\d+$/, `:${port}`) };
+  decodeAddressToListen(metricsListen);
+  return serveMetrics(registry, metricsListen);
 }
 
 function logCallError(logger: Logger, error: RetakeError): void {

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 import { type CoordinatorOptions, createCoordinator } from "./create-coordinator.js";
+import type { GarbageOptions } from "./rpc/garbage.js";
 
 const usage = `node services/coordinator/dist/main.js [options]
   --listen HOST:PORT    where nodes and clients call (default 127.0.0.1:0, a free port)
@@ -14,6 +15,7 @@ const usage = `node services/coordinator/dist/main.js [options]
   --metrics HOST:PORT   where Prometheus asks for /metrics
   --reflection          say over gRPC what can be called
   --lease-ms N          how long a silent node keeps its place (default 10000)
+  --keep-edits-ms N     how long edits that ended are kept (default 2592000000, 30 days)
   --leader-lease-ms N   how long a silent coordinator keeps its lead (default 5000)`;
 
 /** Runs a coordinator until it is told to end. */
@@ -51,6 +53,7 @@ function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> 
     ...{ tokensFile: values.tokens, metricsListen: values.metrics },
     ...{ replicas: decodeReplicas(values.replicas), reflects: values.reflection },
     leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
+    garbage: keptOf(values["keep-edits-ms"]),
     decide: leaseDurationMs === undefined ? {} : { leaseDurationMs },
   };
 }
@@ -64,6 +67,7 @@ function parsed(args: readonly string[]) {
         ...{ listen: text, advertise: text, nats: { type: "string", multiple: true } },
         ...{ "store-name": text, "store-folder": text, tokens: text, metrics: text },
         ...{ replicas: text, "lease-ms": text, "leader-lease-ms": text },
+        "keep-edits-ms": text,
         ...{ help: { type: "boolean" }, reflection: { type: "boolean" } },
       },
     }).values;
@@ -77,6 +81,12 @@ function decodeReplicas(text: string | undefined): 1 | 3 | undefined {
   if (text === undefined) return undefined;
   if (text === "1" || text === "3") return text === "1" ? 1 : 3;
   throw badOption(`--replicas: expected 1 or 3, got ${text}`);
+}
+
+function keptOf(text: string | undefined): Partial<GarbageOptions> {
+  if (text === undefined) return {};
+  if (/^\d{1,14}$/.test(text)) return { editKeptMs: Number(text) };
+  throw badOption(`--keep-edits-ms: expected a number of milliseconds, got ${text}`);
 }
 
 function decodeMs(text: string | undefined, flag: string): number | undefined {

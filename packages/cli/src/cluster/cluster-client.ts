@@ -21,6 +21,8 @@ export interface ClusterClient {
   readonly edits: EditServiceClient;
   readonly membership: MembershipServiceClient;
   readonly artifacts: ArtifactServiceClient;
+  /** Unix time. */
+  readonly nowMs: () => number;
   /** What is being done, for messages. */
   readonly call: (subject: string) => CallSettings;
   /** Calls again while the coordinator is away: what is called must be idempotent. */
@@ -58,7 +60,15 @@ export async function withCluster<Result>(
   try {
     const patiently = <Value>(work: () => Promise<Value>): Promise<Value> =>
       whileAway(work, environment);
-    return await use({ address, edits, membership, artifacts, call, patiently });
+    return await use({
+      address,
+      nowMs: environment.nowMs,
+      edits,
+      membership,
+      artifacts,
+      call,
+      patiently,
+    });
   } finally {
     for (const client of [edits, membership, artifacts]) client.close();
   }

@@ -5,7 +5,9 @@ import { writePoster } from "@retake/coordinator";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { assertDigest, readStream } from "@retake/wire";
 import type { DownloadRequest, DownloadResponse, Edit, ResultFile } from "@retake/wire/edit";
+import { createResultFolder } from "../pipeline/result-folder.js";
 import type { ClusterClient } from "./cluster-client.js";
+import { isEnded, stateText } from "./edit-json.js";
 
 const sideMax = 16_384;
 
@@ -14,9 +16,59 @@ interface Target {
   readonly folder: string;
   readonly signal: AbortSignal;
 }
+type FramesTarget = Target & { readonly onFrame: (path: string) => void };
+
+/**
+ * Fetches all files of a result; the folder appears when they are whole.
+ *
+ * @returns  absolute paths, by name
+ * @throws RetakeError  `edit-state` for an edit without a result
+ */
+export async function downloadResult(
+  client: ClusterClient,
+  edit: Edit,
+  { out, signal }: { readonly out: string; readonly signal: AbortSignal },
+): Promise<Readonly<Record<string, string>>> {
+  if (edit.files.length === 0) {
+    const advice = isEnded(edit) ? "it has no result" : `wait for it: retake watch ${edit.id}`;
+    const got = `${stateText(edit)}; ${advice}`;
+    const message = `edit ${edit.id}: expected one that succeeded, got ${got}`;
+    throw new RetakeError(Code.FailedPrecondition, "edit-state", message);
+  }
+  return inFolder(out, async (folder) => {
+    for (const file of edit.files) {
+      await downloadFile(client, { ...file, editId: edit.id }, { folder, signal });
+    }
+  });
+}
+
+/** Fetches the frames of a prompt, as `downloadResult` does the files. */
+export async function downloadFramesTo(
+  client: ClusterClient,
+  wanted: { readonly edit: Edit; readonly promptIndex: number },
+  { out, ...target }: Omit<FramesTarget, "folder"> & { readonly out: string },
+): Promise<Readonly<Record<string, string>>> {
+  return inFolder(out, async (folder) => {
+    await downloadFrames(client, wanted, { ...target, folder });
+  });
+}
+
+async function inFolder(
+  out: string,
+  fill: (folder: string) => Promise<void>,
+): Promise<Readonly<Record<string, string>>> {
+  const folder = await createResultFolder(out);
+  try {
+    await fill(folder.workPath);
+    await folder.commit();
+    return await folder.files();
+  } finally {
+    await folder.discard();
+  }
+}
 
 /** Fetches a file of a result, and checks it: a broken call goes on where it ended. */
-export async function downloadFile(
+async function downloadFile(
   client: ClusterClient,
   file: ResultFile & { readonly editId: string },
   { folder }: Target,
@@ -49,10 +101,10 @@ export async function downloadFile(
 }
 
 /** Fetches the frames of a prompt, as pictures, in order and as soon as they are there. */
-export async function downloadFrames(
+async function downloadFrames(
   client: ClusterClient,
   { edit, promptIndex }: { readonly edit: Edit; readonly promptIndex: number },
-  { folder, signal, onFrame }: Target & { readonly onFrame: (path: string) => void },
+  { folder, signal, onFrame }: FramesTarget,
 ): Promise<readonly string[]> {
   const paths: string[] = [];
   await client.patiently(async () => {

@@ -1,4 +1,5 @@
-import { type Edit, EditState, type Progress } from "@retake/wire/edit";
+import { Code, RetakeError } from "@retake/errors";
+import { type Edit, type EditEvent, EditState, type Progress } from "@retake/wire/edit";
 import { aligned } from "../text/aligned.js";
 
 /** An edit as commands print it. */
@@ -55,6 +56,21 @@ function progressJson(progress: Progress | undefined) {
   return { done: progress?.done ?? 0, total: progress?.total ?? 0 };
 }
 
+/** A line of an edit's history. */
+export function eventJson({ atUnixMs, attempt, phase, reason }: EditEvent) {
+  return { atUnixMs, attempt, phase: plain(phase, "PHASE"), reason };
+}
+
+export function eventLines(events: readonly EditEvent[]): readonly string[] {
+  return aligned(
+    events.map((event) => {
+      const { atUnixMs, attempt, phase, reason } = eventJson(event);
+      const when = new Date(atUnixMs).toISOString().slice(0, 19).replace("T", " ");
+      return [when, `attempt ${attempt}`, phase, reason];
+    }),
+  );
+}
+
 /** One line that says how far an edit is. */
 export function editLine(edit: Edit): string {
   const { done = 0, total = 0 } = edit.progress ?? {};
@@ -82,4 +98,10 @@ export function editPage(edit: Edit): string {
     ...edit.files.map(({ name, sizeBytes }) => ["file", `${name}, ${sizeBytes} bytes`]),
   ];
   return aligned(rows).join("\n");
+}
+
+/** An answer without what it is about. */
+export function noAnswer(): RetakeError {
+  const message = "coordinator: expected an edit, got none; run one release in the whole cluster";
+  return new RetakeError(Code.Internal, "bug", message);
 }

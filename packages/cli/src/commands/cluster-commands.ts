@@ -1,11 +1,15 @@
-import { join } from "node:path";
-import { badUsage } from "@retake/coordinator/settings";
-import { Code, RetakeError } from "@retake/errors";
-import type { Edit } from "@retake/wire/edit";
+import { join, resolve } from "node:path";
+import { badUsage, wholeNumber } from "@retake/coordinator/settings";
+import type { Edit, GetRequest } from "@retake/wire/edit";
 import type { Command } from "commander";
 import type { ClusterClient } from "../cluster/cluster-client.js";
 import type { Environment } from "../environment.js";
 import { type RawOptions, textOption } from "./option-groups.js";
+
+const eventsDefault = 10;
+const eventsSpec = wholeNumber({
+  ...{ flags: "--events <count>", help: "lines of its history", min: 0, max: 1_000 },
+});
 
 /** Options of every command that calls a coordinator. */
 export function addClientOptions(command: Command): void {
@@ -30,7 +34,10 @@ export function addClusterCommands(program: Command, environment: Environment): 
     return command;
   };
   ofEdit("watch", "follow an edit to its end; Ctrl-C stops looking, not the edit", watch);
-  ofEdit("get", "show an edit: state, reason, files", get);
+  ofEdit("get", "show an edit: state, reason, files, history", get).option(
+    "--events <count>",
+    `lines of its history (default: ${eventsDefault})`,
+  );
   ofEdit("cancel", "stop an edit at its next step", cancel);
   ofEdit("retry", "begin an edit again that failed or was stopped; what is done stays", retry)
     .option("--request-id <name>", "the same one again begins it once")
@@ -75,12 +82,12 @@ export async function tellEdit(
   edit: Edit | undefined,
   { client, environment, options, watches }: Asked & { readonly watches: boolean },
 ): Promise<void> {
+  const { editJson, editPage, noAnswer } = await import("../cluster/edit-json.js");
   if (edit === undefined) throw noAnswer();
   if (watches) {
     await watch(edit.id, { client, environment, options });
     return;
   }
-  const { editJson, editPage } = await import("../cluster/edit-json.js");
   const page = options.json === true ? JSON.stringify(editJson(edit)) : editPage(edit);
   environment.writeOut(`${page}\n`);
 }
@@ -102,18 +109,26 @@ const watch: EditAction = async (id, { client, environment, options }) => {
 };
 
 const get: EditAction = async (id, asked) => {
-  const edit = await getEdit(id, asked);
-  await tellEdit(edit, { ...asked, watches: false });
+  const { environment, options } = asked;
+  const { editJson, editPage, eventJson, eventLines } = await import("../cluster/edit-json.js");
+  const eventsMax = eventsSpec.decode(options.events ?? eventsDefault, "--events");
+  const { edit, events } = await getEdit({ id, eventsMax }, asked);
+  const page =
+    options.json === true
+      ? JSON.stringify({ ...editJson(edit), events: events.map(eventJson) })
+      : [editPage(edit), ...eventLines(events)].join("\n");
+  environment.writeOut(`${page}\n`);
 };
 
-async function getEdit(id: string, { client }: Asked): Promise<Edit> {
+async function getEdit(request: GetRequest, { client }: Pick<Asked, "client">) {
   const { callUnary } = await import("@retake/wire");
   const { edits, call, patiently } = client;
-  const { edit } = await patiently(() =>
-    callUnary(edits.get.bind(edits), { id }, call(`asking for edit ${id}`)),
+  const { edit, events } = await patiently(() =>
+    callUnary(edits.get.bind(edits), request, call(`asking for edit ${request.id}`)),
   );
+  const { noAnswer } = await import("../cluster/edit-json.js");
   if (edit === undefined) throw noAnswer();
-  return edit;
+  return { edit, events };
 }
 
 const cancel: EditAction = async (id, asked) => {
@@ -138,35 +153,23 @@ const retry: EditAction = async (id, asked) => {
 
 const download: EditAction = async (id, asked) => {
   const { client, environment, options } = asked;
-  const { createResultFolder } = await import("../pipeline/result-folder.js");
-  const { downloadFile, downloadFrames } = await import("../cluster/download-edit.js");
-  const { isEnded, stateText } = await import("../cluster/edit-json.js");
+  const { downloadFramesTo, downloadResult } = await import("../cluster/download-edit.js");
   const { signal, writeErr } = environment;
-  const edit = await getEdit(id, asked);
+  const { edit } = await getEdit({ id, eventsMax: 0 }, asked);
   const frames = textOption(options, "frames");
-  if (frames === undefined && edit.files.length === 0) {
-    const advice = isEnded(edit) ? "it has no result" : `wait for it: retake watch ${id}`;
-    const message = `edit ${id}: expected one that succeeded, got ${stateText(edit)}; ${advice}`;
-    throw new RetakeError(Code.FailedPrecondition, "edit-state", message);
-  }
-  const folder = await createResultFolder(textOption(options, "out") ?? join("out", id));
-  try {
-    const into = { folder: folder.workPath, signal };
-    if (frames === undefined) {
-      for (const file of edit.files) await downloadFile(client, { ...file, editId: id }, into);
-    } else {
-      const promptIndex = promptIndexOf(frames, edit);
-      const onFrame = (path: string): void => writeErr(`${path.split("/").at(-1)}\n`);
-      await downloadFrames(client, { edit, promptIndex }, { ...into, onFrame });
-    }
-    await folder.commit();
-    const files = await folder.files();
-    const result = { id, out: folder.path, files };
-    const page = options.json === true ? JSON.stringify(result) : Object.values(files).join("\n");
-    environment.writeOut(`${page}\n`);
-  } finally {
-    await folder.discard();
-  }
+  const out = resolve(textOption(options, "out") ?? join("out", id));
+  const onFrame = (path: string): void => writeErr(`${path.split("/").at(-1)}\n`);
+  const files =
+    frames === undefined
+      ? await downloadResult(client, edit, { out, signal })
+      : await downloadFramesTo(
+          client,
+          { edit, promptIndex: promptIndexOf(frames, edit) },
+          { out, signal, onFrame },
+        );
+  const result = { id, out, files };
+  const page = options.json === true ? JSON.stringify(result) : Object.values(files).join("\n");
+  environment.writeOut(`${page}\n`);
 };
 
 function promptIndexOf(text: string, { results }: Edit): number {
@@ -194,9 +197,4 @@ async function listEdits({ client, environment, options }: Asked): Promise<void>
     return;
   }
   for (const edit of all) environment.writeOut(`${editLine(edit)}\n`);
-}
-
-function noAnswer(): RetakeError {
-  const message = "coordinator: expected an edit, got none; run one release in the whole cluster";
-  return new RetakeError(Code.Internal, "bug", message);
 }

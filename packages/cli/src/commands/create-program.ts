@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Environment } from "../environment.js";
 import { exitCodeMeanings } from "../errors/exit-code.js";
+import { addBatchCommand } from "./batch-command.js";
 import { addCacheCommand } from "./cache-command.js";
 import { addClusterCommands } from "./cluster-commands.js";
 import { addDemoCommand } from "./demo-command.js";
@@ -36,6 +37,7 @@ export function createProgram(environment: Environment): Command {
   addDemoCommand(program, environment);
   addUpCommand(program, environment);
   addSubmitCommand(program, environment);
+  addBatchCommand(program, environment);
   addClusterCommands(program, environment);
   addNodeCommands(program, environment);
   addCacheCommand(program, environment);

@@ -1,17 +1,20 @@
 import { randomUUID } from "node:crypto";
 import {
-  badUsage,
   checkPrompts,
-  clipSizeOf,
   clipSpecs,
   runSpecs,
   samplingSpecs,
   tuningSpecs,
-  wholeNumber,
 } from "@retake/coordinator/settings";
-import type { EditSpec, Layout } from "@retake/wire/edit";
 import type { Command } from "commander";
+import {
+  type EditToSubmit,
+  layoutNames,
+  layoutOf,
+  prioritySpec,
+} from "../cluster/edit-to-submit.js";
 import type { Environment } from "../environment.js";
+import { ageOfText } from "../text/byte-text.js";
 import { addClientOptions, tellEdit, withClient } from "./cluster-commands.js";
 import { addPromptOptions, addSourceOption } from "./edit-commands.js";
 import {
@@ -21,12 +24,6 @@ import {
   snapshotEverySpec,
   textOption,
 } from "./option-groups.js";
-
-const priority = wholeNumber({
-  ...{ flags: "--priority <number>", help: "larger goes first among yours, 0 to 9", fallback: 0 },
-  ...{ min: 0, max: 9 },
-});
-const layoutNames = ["auto", "prompts", "branches", "frames"] as const;
 
 const examples = `
   retake submit clip.mp4 --source "a man skis" --prompt "a wizard skis" --wait
@@ -47,56 +44,56 @@ export function addSubmitCommand(program: Command, environment: Environment): vo
   addSourceOption(command);
   addPromptOptions(command);
   command
-    .option("--model <name>", "a model that the nodes serve, by name or hash; none: the only one")
     .option("--wait", "follow the edit to its end")
-    .option("--request-id <name>", "the same one again gives the same edit")
+    .option("--request-id <name>", "the same one again gives the same edit");
+  addSubmitOptions(command);
+}
+
+/** Adds what an edit on a cluster takes beside its clip and sentences. */
+export function addSubmitOptions(command: Command): void {
+  command
+    .option("--model <name>", "a model that the nodes serve, by name or hash; none: the only one")
     .option("--layout <name>", `how it is divided: ${layoutNames.join(", ")}`, "auto");
+  const age = (label: string) => (text: string) => ageOfText(text, { label });
+  command
+    .option("--start-within <age>", "else it expires: 30m, 12h", age("--start-within"), 0)
+    .option("--finish-within <age>", "else it fails: 30m, 12h", age("--finish-within"), 0);
   addClientOptions(command);
   addSettings(command, clipSpecs);
   command.option("--letterbox", "the same as --fit letterbox");
   command.option("--stretch", "the same as --fit stretch");
   const { seed, batch } = runSpecs;
+  const priority = prioritySpec;
   addSettings(command, { ...tuningSpecs, ...samplingSpecs, seed, batch, priority });
   addSettings(command, { snapshotEvery: snapshotEverySpec });
 }
 
-async function submit(clip: string, options: RawOptions, environment: Environment): Promise<void> {
+/** What the command line says of an edit. */
+export function editOfOptions(options: RawOptions): EditToSubmit {
   const prompts = Array.isArray(options.prompt) ? options.prompt.map(String) : [];
-  const source = textOption(options, "source");
-  const negative = textOption(options, "negative") ?? "";
-  checkPrompts({ source, prompts, negative });
-  const layout = layoutOf(textOption(options, "layout"));
-  const { size, engine: _, threads: __, ...given } = givenSettings(options);
-  const settings = { ...given, ...(size === undefined ? {} : clipSizeOf(size)) };
-  const { uploadVideo } = await import("../cluster/upload-video.js");
-  const { callUnary } = await import("@retake/wire");
-  const { Settings } = await import("@retake/wire/edit");
-  await withClient(environment, options, async (client) => {
-    const videoId = await uploadVideo(client, clip, environment.signal);
-    const spec: EditSpec = {
-      ...{ sourcePrompt: source ?? "", prompts, negativePrompt: negative, videoId },
-      ...{ model: textOption(options, "model") ?? "", priority: Number(options.priority ?? 0) },
-      ...{ startByUnixMs: 0, finishByUnixMs: 0, layout },
-      settings: Settings.fromPartial(settings),
-      snapshotEverySteps: Number(options.snapshotEvery ?? 0),
-    };
-    const request = { requestId: textOption(options, "requestId") ?? randomUUID(), spec };
-    const { edits, call, patiently } = client;
-    const { edit } = await patiently(() =>
-      callUnary(edits.submit.bind(edits), request, { ...call("submitting"), timeoutMs: 60_000 }),
-    );
-    await tellEdit(edit, { client, environment, options, watches: options.wait === true });
-  });
+  return {
+    ...{ source: textOption(options, "source") ?? "", prompts },
+    negative: textOption(options, "negative") ?? "",
+    model: textOption(options, "model") ?? "",
+    priority: Number(options.priority ?? 0),
+    layout: layoutOf(textOption(options, "layout") ?? "auto", "--layout"),
+    settings: givenSettings(options),
+    snapshotEverySteps: Number(options.snapshotEvery ?? 0),
+    startWithinMs: Number(options.startWithin ?? 0),
+    finishWithinMs: Number(options.finishWithin ?? 0),
+  };
 }
 
-function layoutOf(name: string | undefined): Layout {
-  const layouts: Readonly<Record<(typeof layoutNames)[number], Layout>> = {
-    auto: "LAYOUT_UNSPECIFIED",
-    prompts: "LAYOUT_PROMPTS",
-    branches: "LAYOUT_BRANCHES",
-    frames: "LAYOUT_FRAMES",
-  };
-  const found = layoutNames.find((known) => known === (name ?? "auto"));
-  if (found !== undefined) return layouts[found];
-  throw badUsage("--layout", { expected: `one of ${layoutNames.join(", ")}`, got: `${name}` });
+async function submit(clip: string, options: RawOptions, environment: Environment): Promise<void> {
+  const edit = editOfOptions(options);
+  const { prompts, negative } = edit;
+  checkPrompts({ source: textOption(options, "source"), prompts, negative });
+  const { uploadVideo } = await import("../cluster/upload-video.js");
+  const { submitEdit } = await import("../cluster/submit-edit.js");
+  await withClient(environment, options, async (client) => {
+    const videoId = await uploadVideo(client, clip, environment.signal);
+    const requestId = textOption(options, "requestId") ?? randomUUID();
+    const sent = await submitEdit(client, edit, { requestId, videoId });
+    await tellEdit(sent, { client, environment, options, watches: options.wait === true });
+  });
 }

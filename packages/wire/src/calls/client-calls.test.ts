@@ -76,7 +76,7 @@ describe("calls to an EditService", () => {
           seen.push(String(metadata.get("authorization")[0] ?? ""), peer);
           if (request.id === "none") throw refusal;
           if (request.id === "never") return never(signal);
-          return { edit: undefined };
+          return { edit: undefined, events: [] };
         },
         { subject: "get" },
       ),
@@ -96,7 +96,7 @@ describe("calls to an EditService", () => {
   });
 
   const get = (id: string, more: { timeoutMs?: number; signal?: AbortSignal } = {}) =>
-    callUnary(client.get.bind(client), { id }, { subject, ...more });
+    callUnary(client.get.bind(client), { id, eventsMax: 0 }, { subject, ...more });
   const downloaded = async (id: string, offsets: number[], signal?: AbortSignal): Promise<void> => {
     const request = { id, what: undefined, offset: 0 };
     const settings = { subject, signal };
@@ -118,8 +118,12 @@ describe("calls to an EditService", () => {
     it("gives the answer, and carries metadata", async () => {
       const metadata = new Metadata();
       metadata.set("authorization", "Bearer t");
-      const answer = callUnary(client.get.bind(client), { id: "e" }, { subject, metadata });
-      expect(await answer).toEqual({ edit: undefined });
+      const answer = callUnary(
+        client.get.bind(client),
+        { id: "e", eventsMax: 0 },
+        { subject, metadata },
+      );
+      expect(await answer).toEqual({ edit: undefined, events: [] });
       expect(seen).toEqual(["Bearer t", expect.stringMatching(/^127\.0\.0\.1:\d+$/)]);
     });
 
@@ -327,7 +331,11 @@ describe("a server that is none", () => {
       credentials.createInsecure(),
       options,
     );
-    const work = callUnary(client.get.bind(client), { id: "e" }, { subject, timeoutMs: 1000 });
+    const work = callUnary(
+      client.get.bind(client),
+      { id: "e", eventsMax: 0 },
+      { subject, timeoutMs: 1000 },
+    );
     await expect(work).rejects.toMatchObject({ code: Code.Unavailable, reason: "unreachable" });
     client.close();
   });

@@ -25,7 +25,7 @@ describe("handlers", () => {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       aborted.push(signal.reason);
     }
-    return { edit: undefined };
+    return { edit: undefined, events: [] };
   }
 
   beforeEach(async () => {
@@ -47,7 +47,11 @@ describe("handlers", () => {
   });
 
   it("tell of an error before they answer it, with its cause, which is not sent", async () => {
-    const work = callUnary(client.get.bind(client), { id: "bug" }, { subject: "trying" });
+    const work = callUnary(
+      client.get.bind(client),
+      { id: "bug", eventsMax: 0 },
+      { subject: "trying" },
+    );
     const error = await work.catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: Code.Internal, reason: "bug" });
     expect(error).not.toHaveProperty("cause");
@@ -62,11 +66,12 @@ describe("handlers", () => {
 
   it("abort their signal when the caller waits no longer", async () => {
     const settings = { subject: "trying", timeoutMs: 500 };
-    const work = callUnary(client.get.bind(client), { id: "wait" }, settings);
+    const work = callUnary(client.get.bind(client), { id: "wait", eventsMax: 0 }, settings);
     await expect(work).rejects.toMatchObject({ reason: "deadline-passed" });
     // The server's own clock ends the call there, sooner or later than the client's.
     const asking = { subject: "asking" };
-    while (aborted.length === 0) await callUnary(client.get.bind(client), { id: "" }, asking);
+    while (aborted.length === 0)
+      await callUnary(client.get.bind(client), { id: "", eventsMax: 0 }, asking);
     expect(aborted).toMatchObject([{ reason: "stopped" }]);
   });
 });

@@ -112,10 +112,13 @@ export function putNode(turn: Turn, nodeId: string, change: Partial<NodeView>): 
   };
 }
 
-/** Says why; a sentence about an edit is kept in its record, too, if the record is written. */
+/** Says why; a sentence about an edit is kept in its record, with what this turn said before. */
 export function because(turn: Turn, reason: string, { editId }: { editId?: string } = {}): void {
   turn.reasons.push(editId === undefined ? reason : `edit ${editId}: ${reason}`);
-  if (editId !== undefined) putRecord(turn, editId, { reason });
+  if (editId === undefined) return;
+  const said = editOf(turn, editId).record.reason;
+  const isNew = said === (turn.stored.get(editId)?.record.reason ?? "");
+  putRecord(turn, editId, { reason: isNew ? reason : `${said}; ${reason}` });
 }
 
 /** Refuses the event: the caller returns at once, and nothing else is changed. */

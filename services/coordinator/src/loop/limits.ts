@@ -1,5 +1,7 @@
 /** Every maximum of the loop, with its unit. */
 
+/** Lines of history that wait for the store. */
+export const eventsWaitingMax = 1_000;
 export const tickEveryMs = 500;
 /** How long a write that met a full or absent store waits before it is tried again. */
 export const storePauseMs = 1_000;

@@ -16,6 +16,7 @@ import { type Adopted, adopt, type EditStores } from "./adopt.js";
 import { Changes } from "./changes.js";
 import { EditWriter } from "./edit-writer.js";
 import { EffectQueues } from "./effect-queues.js";
+import { EventWriter } from "./event-writer.js";
 import { tickEveryMs } from "./limits.js";
 
 /** What is done outside this process and its store. */
@@ -51,6 +52,7 @@ export class Reign {
   readonly epoch: number;
   readonly #options: ReignOptions;
   readonly #writer: EditWriter;
+  readonly #events: EventWriter;
   readonly #queues: EffectQueues;
   readonly #runner: TaskRunner;
   readonly #changes = new Changes();
@@ -71,6 +73,10 @@ export class Reign {
       onStoreFull: (what) => this.tell({ kind: "store-full", what }),
       onStoreRoom: () => this.tell({ kind: "store-has-room" }),
       onWait: (message) => logger.warn({ reason: message }, "a write waits for the store"),
+    });
+    this.#events = new EventWriter({
+      ...{ events: stores.events, signal: this.signal, nowUnixMs: options.nowUnixMs },
+      onLost: (message) => logger.warn({ reason: message }, "a line of history is lost"),
     });
     this.#queues = new EffectQueues((thrown) => this.#onFault(thrown));
     this.#runner = options.createRunner(this);
@@ -144,6 +150,7 @@ export class Reign {
   forget(editId: string): void {
     this.#stored.delete(editId);
     this.#writer.forget(editId);
+    this.#events.forget(editId);
     this.tell({ kind: "forgotten", editId });
   }
 
@@ -163,6 +170,7 @@ export class Reign {
     if (effect.kind === "step-down") this.end(effect.reason);
     else if (editId === "") this.#run(effect as TaskEffect);
     else if (effect.kind === "write-record") {
+      this.#events.tell(effect.record);
       const write = (): Promise<void> => this.#writeRecord(effect.record);
       this.#queues.push(editId, write, { kind: effect.kind, replaces: true });
     } else if (effect.kind === "write-commit") {

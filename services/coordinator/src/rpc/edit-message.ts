@@ -37,6 +37,8 @@ const layouts: Readonly<Record<LayoutName | "auto", Layout>> = {
   frames: Layout.LAYOUT_FRAMES,
 };
 
+export const phaseMessage = (phase: PhaseName): Phase => phases[phase] ?? Phase.PHASE_UNSPECIFIED;
+
 /** An edit as its client sees it: what is stored, and how far the tasks under way are. */
 export function editMessage(record: EditRecord, state: ClusterState): Edit {
   const { spec, artifacts, tuning } = record;

@@ -31,15 +31,18 @@ import type {
 import type { EditRecord } from "../job/edit-record.js";
 import { isTerminal } from "../job/edit-record.js";
 import type { CoordinatorEvent } from "../job/events.js";
+import { readEvents } from "../loop/event-writer.js";
 import type { Reign } from "../loop/reign.js";
 import { type Cluster, editOf } from "./cluster.js";
 import { sendDownload } from "./downloads.js";
-import { editMessage } from "./edit-message.js";
+import { editMessage, phaseMessage } from "./edit-message.js";
 import { decodeSpec, editIdOf } from "./submit.js";
 import { takeUpload } from "./uploads.js";
 
 const pageEditsMax = 500;
 const pageEditsDefault = 100;
+/** Of one edit in one answer. */
+const eventsReadMax = 1_000;
 
 /** What a client may ask for; every id is looked up within its tenant. */
 export function editService(cluster: Cluster) {
@@ -63,11 +66,11 @@ export function editService(cluster: Cluster) {
       },
       called("EditService.GetUpload"),
     ),
-    get: handleUnary(async ({ id }: GetRequest, context): Promise<GetResponse> => {
-      const reign = cluster.reign();
-      const record = editOf(reign, id, { tenant: tenantOf(context) });
-      return { edit: editMessage(record, reign.state) };
-    }, called("EditService.Get")),
+    get: handleUnary(
+      (request: GetRequest, context): Promise<GetResponse> =>
+        get(cluster, request, { tenant: tenantOf(context) }),
+      called("EditService.Get"),
+    ),
     list: handleUnary(
       async (request: ListRequest, context): Promise<ListResponse> =>
         list(cluster.reign(), request, { tenant: tenantOf(context) }),
@@ -96,6 +99,24 @@ export function editService(cluster: Cluster) {
         sendDownload(cluster, { ...request, tenant: tenantOf(context) }, context),
       called("EditService.Download"),
     ),
+  };
+}
+
+async function get(
+  { reign, stores }: Cluster,
+  { id, eventsMax }: GetRequest,
+  { tenant }: { readonly tenant: string },
+): Promise<GetResponse> {
+  const limits = { subject: "events of an edit", min: 0, max: eventsReadMax };
+  const limit = wholeNumber(eventsMax, limits);
+  const current = reign();
+  const record = editOf(current, id, { tenant });
+  const events = await readEvents(stores.events, id, { limit });
+  return {
+    edit: editMessage(record, current.state),
+    events: events.map(({ unixMs, attempt, phase, reason }) => ({
+      ...{ atUnixMs: unixMs, attempt, phase: phaseMessage(phase), reason },
+    })),
   };
 }
 

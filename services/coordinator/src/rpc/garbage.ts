@@ -1,11 +1,59 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { fromUnknown } from "@retake/errors";
 import type { CollectGarbageRequest, CollectGarbageResponse } from "@retake/wire/artifact";
 import { wholeNumber } from "@retake/wire/decoders";
+import type { Logger } from "pino";
 import { type EditRecord, isTerminal } from "../job/edit-record.js";
 import { collectGarbage } from "../store/collect-garbage.js";
 import { decideGarbage, type KeptEdit } from "../store/retention.js";
 import type { Cluster } from "./cluster.js";
 
 const keptMsMax = 2 ** 50;
+const dayMs = 24 * 3_600_000;
+
+/** How long what ended and what nothing names is kept, and how often that is looked at. */
+export interface GarbageOptions {
+  readonly everyMs: number;
+  readonly editKeptMs: number;
+  readonly unreferencedKeptMs: number;
+}
+
+export const defaultGarbageOptions: GarbageOptions = {
+  ...{ everyMs: 3_600_000, editKeptMs: 30 * dayMs, unreferencedKeptMs: dayMs },
+};
+
+/**
+ * Removes garbage again and again, while this coordinator leads.
+ *
+ * @returns  ends it; resolves when a collection under way has ended
+ */
+export function collectRegularly(
+  cluster: Cluster,
+  { everyMs, ...kept }: GarbageOptions,
+  logger: Logger,
+): () => Promise<void> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const collecting = (async () => {
+    for (;;) {
+      await delay(everyMs, undefined, { signal, ref: false });
+      try {
+        const { reason } = await removeGarbage(cluster, { ...kept, dryRun: false });
+        logger.info({ reason }, "garbage is collected");
+      } catch (thrown) {
+        const { code, reason, message } = fromUnknown(thrown, "collecting garbage");
+        // A standby leaves it to the one that leads.
+        if (reason !== "not-active") logger.warn({ code, reason }, message);
+      }
+    }
+  })().catch((thrown: unknown) => {
+    if (!signal.aborted) throw thrown;
+  });
+  return () => {
+    stop.abort();
+    return collecting;
+  };
+}
 
 /** Removes what is old enough and named by no edit that stays. */
 export async function removeGarbage(

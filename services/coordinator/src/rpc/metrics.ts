@@ -1,9 +1,8 @@
-import { createServer, type Server } from "node:http";
-import { Code, RetakeError } from "@retake/errors";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { CoordinatorEvent } from "../job/events.js";
 import type { Decision } from "../job/turn.js";
 import type { Reign } from "../loop/reign.js";
+import { createJobMetrics } from "./job-metrics.js";
 
 /** What a coordinator counts and shows. */
 export interface Metrics {
@@ -12,7 +11,10 @@ export interface Metrics {
 }
 
 /** @param reign  the one under way, if any: its gauges are read when somebody asks */
-export function createMetrics(reign: () => Reign | undefined): Metrics {
+export function createMetrics(
+  reign: () => Reign | undefined,
+  { version, nowUnixMs }: { readonly version: string; readonly nowUnixMs: () => number },
+): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -49,10 +51,17 @@ export function createMetrics(reign: () => Reign | undefined): Metrics {
     ),
   );
   single(registers, reign);
+  new Gauge({
+    ...{ name: "retake_build_info", help: "The release that runs", registers },
+    labelNames: ["version"],
+  }).set({ version }, 1);
+  const onJobDecision = createJobMetrics(registry, reign, nowUnixMs);
   return {
     registry,
-    onDecision: ({ kind }, decision) => {
+    onDecision: (event, decision) => {
+      const { kind } = event;
       events.inc({ kind });
+      onJobDecision(event, decision);
       if (decision.refusal !== null) refused.inc({ reason: decision.refusal.reason });
       for (const effect of decision.effects) effects.inc({ kind: effect.kind });
     },
@@ -78,29 +87,4 @@ function counted(names: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   return counts;
-}
-
-/** Serves `GET /metrics`. */
-export async function serveMetrics(
-  registry: Registry,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<Server> {
-  const server = createServer((request, response) => {
-    if (request.method !== "GET" || request.url !== "/metrics") {
-      response.writeHead(404).end();
-      return;
-    }
-    registry.metrics().then(
-      (text) => response.writeHead(200, { "content-type": registry.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (thrown) => {
-      const message = `metrics at ${host}:${port}: expected to listen there, got ${thrown.message}`;
-      reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: thrown }));
-    });
-    server.listen({ host, port }, resolve);
-  });
-  return server;
 }

@@ -1,5 +1,5 @@
-import { createServer, type Server } from "node:http";
-import { Code, RetakeError } from "@retake/errors";
+import type { Server } from "node:http";
+import { serveMetrics } from "@retake/wire";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { NodeMeter } from "./node-meter.js";
 import type { TaskBoard } from "./task-board.js";
@@ -32,24 +32,5 @@ export async function serveNodeMetrics(
     "To the coordinator, as last measured",
     () => meter.rates.roundTripMs / 1000,
   );
-  const server = createServer((request, response) => {
-    if (request.method !== "GET" || request.url !== "/metrics") {
-      response.writeHead(404).end();
-      return;
-    }
-    registry.metrics().then(
-      (text) => response.writeHead(200, { "content-type": registry.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
-  const host = place.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-  const port = Number(place.slice(place.lastIndexOf(":") + 1));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (thrown) => {
-      const message = `metrics at ${place}: expected to listen there, got ${thrown.message}`;
-      reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: thrown }));
-    });
-    server.listen({ host, port }, resolve);
-  });
-  return server;
+  return (await serveMetrics(registry, place)).server;
 }

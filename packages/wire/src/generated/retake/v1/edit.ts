@@ -373,10 +373,24 @@ export interface GetUploadResponse {
 
 export interface GetRequest {
   readonly id: string;
+  /** Of its history, the last ones; 0 for none. */
+  readonly eventsMax: number;
 }
 
 export interface GetResponse {
-  readonly edit: Edit | undefined;
+  readonly edit:
+    | Edit
+    | undefined;
+  /** The oldest first. */
+  readonly events: readonly EditEvent[];
+}
+
+/** Why something happened to an edit, in words. */
+export interface EditEvent {
+  readonly atUnixMs: number;
+  readonly attempt: number;
+  readonly phase: Phase;
+  readonly reason: string;
 }
 
 export interface ListRequest {
@@ -1677,13 +1691,16 @@ export const GetUploadResponse: MessageFns<GetUploadResponse> = {
 };
 
 function createBaseGetRequest(): GetRequest {
-  return { id: "" };
+  return { id: "", eventsMax: 0 };
 }
 
 export const GetRequest: MessageFns<GetRequest> = {
   encode(message: GetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== "") {
       writer.uint32(10).string(message.id);
+    }
+    if (message.eventsMax !== 0) {
+      writer.uint32(16).uint32(message.eventsMax);
     }
     return writer;
   },
@@ -1709,6 +1726,14 @@ export const GetRequest: MessageFns<GetRequest> = {
             message.id = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.eventsMax = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1727,18 +1752,22 @@ export const GetRequest: MessageFns<GetRequest> = {
   fromPartial<I extends Exact<DeepPartial<GetRequest>, I>>(object: I): GetRequest {
     const message = createBaseGetRequest() as any;
     message.id = object.id ?? "";
+    message.eventsMax = object.eventsMax ?? 0;
     return message;
   },
 };
 
 function createBaseGetResponse(): GetResponse {
-  return { edit: undefined };
+  return { edit: undefined, events: [] };
 }
 
 export const GetResponse: MessageFns<GetResponse> = {
   encode(message: GetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.edit !== undefined) {
       Edit.encode(message.edit, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.events) {
+      EditEvent.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1764,6 +1793,14 @@ export const GetResponse: MessageFns<GetResponse> = {
             message.edit = Edit.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.events.push(EditEvent.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1782,6 +1819,98 @@ export const GetResponse: MessageFns<GetResponse> = {
   fromPartial<I extends Exact<DeepPartial<GetResponse>, I>>(object: I): GetResponse {
     const message = createBaseGetResponse() as any;
     message.edit = (object.edit !== undefined && object.edit !== null) ? Edit.fromPartial(object.edit) : undefined;
+    message.events = object.events?.map((e) => EditEvent.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEditEvent(): EditEvent {
+  return { atUnixMs: 0, attempt: 0, phase: Phase.PHASE_UNSPECIFIED, reason: "" };
+}
+
+export const EditEvent: MessageFns<EditEvent> = {
+  encode(message: EditEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.atUnixMs !== 0) {
+      writer.uint32(8).uint64(message.atUnixMs);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
+    if (message.phase !== Phase.PHASE_UNSPECIFIED) {
+      writer.uint32(24).int32(phaseToNumber(message.phase));
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EditEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEditEvent() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.atUnixMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.phase = phaseFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EditEvent>, I>>(base?: I): EditEvent {
+    return EditEvent.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EditEvent>, I>>(object: I): EditEvent {
+    const message = createBaseEditEvent() as any;
+    message.atUnixMs = object.atUnixMs ?? 0;
+    message.attempt = object.attempt ?? 0;
+    message.phase = object.phase ?? Phase.PHASE_UNSPECIFIED;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
