@@ -3,14 +3,12 @@
  * exchanged among processes through a nats-server. What arrives, how fast, and for how much
  * memory?
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { exchangeLimits } from "@retake/gpu-node/exchange";
 import { shardRanges } from "@retake/model/tuning";
 import { type NatsProcess, startNats } from "../test/e2e/nats-process.js";
 import { type JsonObject, jsonObject } from "../test/golden/json-object.js";
+import { LineChild } from "./line-child.js";
 import { refuseBusyMachine } from "./machine.js";
 import { atMost, publishReport, type Report, type Row, runBench } from "./report.js";
 
@@ -32,6 +30,8 @@ const shareOfSocketMin = 0.2;
 /** How often plain sockets carry what a step carries. */
 const socketPasses = 3;
 
+const program = new URL("./exchange-run.js", import.meta.url);
+
 interface Options {
   readonly nodes: number;
   readonly steps: number;
@@ -43,42 +43,6 @@ interface Options {
   readonly sweep: number;
 }
 
-/** A child that answers each line with an object. */
-class Child {
-  readonly #process: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly #ended: Promise<unknown>;
-
-  constructor(args: readonly string[]) {
-    const program = fileURLToPath(new URL("./exchange-run.js", import.meta.url));
-    this.#process = spawn(process.execPath, [program, ...args], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const { stdout } = this.#process;
-    if (stdout === null) throw new Error("the child has no output");
-    const kill = (): void => void this.#process.kill();
-    process.once("exit", kill);
-    this.#ended = new Promise((resolve) => this.#process.once("close", resolve));
-    void this.#ended.then(() => process.off("exit", kill));
-    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
-  }
-
-  say(line: string): void {
-    this.#process.stdin?.write(`${line}\n`);
-  }
-
-  async answer(): Promise<JsonObject> {
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error("a member ended before it answered");
-    return jsonObject(JSON.parse(value));
-  }
-
-  async end(): Promise<void> {
-    this.#process.stdin?.end();
-    await this.#ended;
-  }
-}
-
 /**
  * What plain sockets carry, bytes per second: as many processes as the exchange has, each with a
  * vector, read at once as many bytes as in a step, each straight from each other, into the vector.
@@ -88,7 +52,7 @@ async function socketRate(options: Options): Promise<number> {
   const shared = ["--sockets", "--length", String(length), "--piece", String(piece)];
   const children = Array.from(
     { length: nodes },
-    (_, rank) => new Child(["--rank", String(rank), ...shared]),
+    (_, rank) => new LineChild(program, ["--rank", String(rank), ...shared]),
   );
   const answers = (): Promise<JsonObject[]> => Promise.all(children.map((each) => each.answer()));
   const ports = (await answers()).map(({ port }) => String(port)).join(" ");
@@ -132,7 +96,7 @@ async function exchangeSteps(options: Options): Promise<Measured> {
   const limits = ["--piece", String(options.piece), "--window", String(options.window)];
   limits.push("--flight", String(options.flight), "--sweep", String(options.sweep));
   const children = Array.from({ length: options.nodes }, (_, rank) => {
-    return new Child(["--rank", String(rank), "--url", nats.url, ...shared, ...limits]);
+    return new LineChild(program, ["--rank", `${rank}`, "--url", nats.url, ...shared, ...limits]);
   });
   const answers = (): Promise<JsonObject[]> => Promise.all(children.map((each) => each.answer()));
   const tell = (line: string): void => {
