@@ -45,7 +45,9 @@ export function passSpec(files: ModelFiles, kind: PassKind, size: PassSize): Pro
 export function predictedCost(spec: ProgramSpec): Cost {
   const graph = traceProgram(createProgram(spec));
   const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
-  return cost(isLow ? recomputeActivations(graph) : graph);
+  // Of these programs only the VAE's weights are few enough (onnx-session.ts).
+  const blocksConvolutions = spec.kind === "vae-decode";
+  return cost(isLow ? recomputeActivations(graph) : graph, { blocksConvolutions });
 }
 
 /** Latents of a clip: `[1, channels, frames, side, side]`, random. */

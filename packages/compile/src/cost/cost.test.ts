@@ -122,6 +122,21 @@ describe("cost", () => {
     expect(predicted.bytesMoved).toBe(40 * (2 + 2 + 2 + 3));
   });
 
+  it("counts what the lowering reads and writes again, and what an engine reorders", () => {
+    const small = new SmallGraph();
+    const x = small.input("x", [1, 4, 2, 2]);
+    const scaled = small.node("ScaleShift", [x, small.input("a", [1]), small.input("b", [1])]);
+    expect(cost(small.graph({ scaled })).bytesMoved).toBe(4 * (16 + 1 + 1 + 16 + 2 * 16));
+    const other = new SmallGraph();
+    const operands = [other.input("x", [1, 4, 2, 2]), other.weight("w", [8, 4, 1, 1])];
+    const y = other.node("Convolution", operands, { shape: [1, 8, 2, 2] });
+    const convolved = other.graph({ y });
+    const once = 4 * (16 + 32 + 32);
+    expect(cost(convolved).bytesMoved).toBe(once);
+    const blocked = cost(convolved, { blocksConvolutions: true });
+    expect(blocked.bytesMoved).toBe(once + 2 * 4 * (16 + 32));
+  });
+
   it("adds nothing for a reshape that is an output", () => {
     const small = new SmallGraph();
     const first = small.node("Exp", [small.input("x", [10])]);

@@ -5,7 +5,7 @@ import { Arena, type Chunk } from "./arena.js";
 export interface Cost {
   /** Floating-point operations, a multiplication and an addition counting two. */
   readonly flops: number;
-  /** Bytes that nodes read and write, each value counted at each use. */
+  /** Bytes that nodes read and write as they are lowered, each value counted at each use. */
   readonly bytesMoved: number;
   /** Bytes of frozen weights that the graph reads, each stored byte once. */
   readonly weightBytes: number;
@@ -87,6 +87,33 @@ function ownerOf(graph: Graph, id: number): GraphValue {
   return ownerOf(graph, origin.node.inputs[0] ?? -1);
 }
 
+/** How often the lowering of a node reads or writes its first input besides once. */
+const passesBesides: Readonly<Record<string, number>> = {
+  // The mean, the difference (read, written), its squares.
+  FrameMoments: 3,
+  // The product is written and read.
+  ScaleShift: 2,
+};
+
+/** What an engine does with a graph that its nodes do not say. */
+export interface CostOptions {
+  /** Whether it puts convolutions' inputs and outputs into blocks of channels, and back. */
+  readonly blocksConvolutions?: boolean;
+}
+
+function bytesBesides(
+  graph: Graph,
+  node: GraphNode,
+  { blocksConvolutions = false }: CostOptions,
+): number {
+  const [first = -1] = node.inputs;
+  const passes = passesBesides[node.operation];
+  if (passes !== undefined) return passes * bytesOf(graphValue(graph, first));
+  if (!blocksConvolutions || node.operation !== "Convolution") return 0;
+  const reordered = [first, output(node)].map((id) => bytesOf(graphValue(graph, id)));
+  return 2 * reordered.reduce((sum, bytes) => sum + bytes, 0);
+}
+
 /** Bytes that the lowering of a node needs besides its outputs, while it runs. */
 function scratchBytes(graph: Graph, node: GraphNode): number {
   const [first] = node.inputs;
@@ -138,13 +165,14 @@ function bytesCovered(ranges: readonly Range[]): number {
 }
 
 /** Predicts what running a graph once takes. */
-export function cost(graph: Graph): Cost {
+export function cost(graph: Graph, options: CostOptions = {}): Cost {
   const weights = new Map<string, Range[]>();
   let flops = 0;
   let bytesMoved = 0;
   for (const node of graph.nodes) {
     flops += nodeFlops(graph, node);
     if (isView(node)) continue;
+    bytesMoved += bytesBesides(graph, node, options);
     for (const id of [...node.inputs, ...node.outputs]) {
       const value = graphValue(graph, id);
       bytesMoved += bytesOf(value);
