@@ -23,6 +23,8 @@ const bothEnds: ChannelOptions = {
 export const clientOptions: ChannelOptions = {
   ...bothEnds,
   "grpc-node.flow_control_window": windowBytes,
+  // A connection of its own: none that another client has seen fail at the same address.
+  "grpc.use_local_subchannel_pool": 1,
   "grpc.keepalive_permit_without_calls": 1,
   "grpc.initial_reconnect_backoff_ms": reconnectDelayMsMin,
   "grpc.min_reconnect_backoff_ms": reconnectDelayMsMin,
