@@ -83,7 +83,7 @@ export class ClusterClient {
 
   async get(id: string): Promise<Edit | undefined> {
     const { edit } = await this.patiently((call) =>
-      callUnary(this.#edits.get.bind(this.#edits), { id }, call),
+      callUnary(this.#edits.get.bind(this.#edits), { id, eventsMax: 0 }, call),
     );
     return edit;
   }
