@@ -66,13 +66,24 @@ export async function startChaosCluster(options: ChaosClusterOptions): Promise<C
   const onLine = ({ msg }: Readonly<Record<string, unknown>>): void => {
     for (const listener of listeners) listener(String(msg));
   };
+  const said = (pattern: RegExp): Promise<void> =>
+    new Promise((resolve) => {
+      const listener = (reason: string): void => {
+        if (!pattern.test(reason)) return;
+        listeners.delete(listener);
+        resolve();
+      };
+      listeners.add(listener);
+    });
   const ports = await freePorts(coordinatorCount + nodeCount);
-  const coordinators = ports.slice(0, coordinatorCount).map((port, index) =>
-    startProcess(options, {
-      ...{ name: `coordinator-${index + 1}`, onLine },
-      args: [...coordinatorArgs(options, { port, servers }), ...tokenFiles.ofCoordinator],
-    }),
-  );
+  const coordinators: HeldProcess[] = [];
+  for (const [index, port] of ports.slice(0, coordinatorCount).entries()) {
+    const leads = said(/took over with epoch/);
+    const args = [...coordinatorArgs(options, { port, servers }), ...tokenFiles.ofCoordinator];
+    coordinators.push(startProcess(options, { name: `coordinator-${index + 1}`, onLine, args }));
+    // The first one leads; the others stand by.
+    if (index === 0) await leads;
+  }
   const [coordinatorPort = 0] = ports;
   const door = await createLink(coordinatorPort);
   const client = new ClusterClient(door.port, options.tokens?.["cluster"]);
@@ -92,15 +103,6 @@ export async function startChaosCluster(options: ChaosClusterOptions): Promise<C
     await natsProxy?.close();
     await nats.stop();
   };
-  const said = (pattern: RegExp): Promise<void> =>
-    new Promise((resolve) => {
-      const listener = (reason: string): void => {
-        if (!pattern.test(reason)) return;
-        listeners.delete(listener);
-        resolve();
-      };
-      listeners.add(listener);
-    });
   const follow = (coordinator: number): void => {
     for (const link of [door, ...nodes.map(({ up }) => up)]) link.follow(ports[coordinator] ?? 0);
   };

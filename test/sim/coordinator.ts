@@ -79,7 +79,9 @@ export class SimCoordinator implements CoordinatorPort {
     world.inProcess(this, tickMs, () => this.#tick());
     if (this.state.role === "fenced") this.#standBy();
     const lease = store.lead(this.#id, leaderLeaseMs);
-    if (lease?.isNew) this.#takeOver(lease.epoch);
+    // Another has led meanwhile: what waits for the store is of a reign that is over.
+    if (lease?.isNew && this.state.role === "active") this.#standBy();
+    else if (lease?.isNew) this.#takeOver(lease.epoch);
     if (this.state.role !== "active") return;
     this.handle({ kind: "tick" });
     for (const [editId, { record }] of store.records) {

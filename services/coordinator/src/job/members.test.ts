@@ -72,6 +72,23 @@ describe("countFailure", () => {
 });
 
 describe("noteProgress", () => {
+  it("writes nothing of an edit that ended while a commit was on its way", () => {
+    const cluster = new ACluster();
+    cluster.join("a");
+    cluster.untilTune();
+    const origin = cluster.from(cluster.task("tune"));
+    cluster.tell({ kind: "task-failed", ...origin, failure: gone });
+    rest(cluster);
+    cluster.ready("a", 0);
+    cluster.reduced("a", 0);
+    const tune = cluster.from(cluster.task("tune"));
+    cluster.tell({ kind: "cancel", editId: "e", tenant: "t" });
+    cluster.tell({ kind: "task-failed", ...tune, failure: gone });
+    expect(cluster.record().state).toBe("canceled");
+    cluster.written(0);
+    expect(cluster.did("write-record")).toEqual([]);
+  });
+
   it("counts failures anew once a step counts", () => {
     const cluster = new ACluster();
     cluster.join("a");

@@ -1,5 +1,5 @@
 import type { MemberView } from "./cluster-state.js";
-import type { Failure } from "./edit-record.js";
+import { type Failure, isTerminal } from "./edit-record.js";
 import { abortTask, dropTask, endEdit } from "./endings.js";
 import { isEligible } from "./placement.js";
 import { afterFailure, retryClassOf } from "./retries.js";
@@ -93,8 +93,10 @@ export function countFailure(
  * whoever takes it, and not for the length of a tuning on nodes that come and go.
  */
 export function noteProgress(turn: Turn, editId: string): void {
-  const { retries } = editOf(turn, editId).record;
-  if (retries.infrastructure === 0) return;
+  const { record } = editOf(turn, editId);
+  const { retries } = record;
+  // A commit may have been on its way when the edit ended: nothing of that is written any more.
+  if (retries.infrastructure === 0 || isTerminal(record)) return;
   putRecord(turn, editId, { retries: { ...retries, infrastructure: 0 } });
 }
 
