@@ -156,6 +156,22 @@ describe("createEngine", () => {
     });
   });
 
+  it("shares the passes of a tiny network out among two workers, with the same bits", async () => {
+    const wide = await createEngine("onnx-cpu", { threads: 2 });
+    const { config, shape } = smallGradients();
+    const spec = { kind: "unet", config, shape } as const;
+    const given = inputsFor(createProgram(spec));
+    const workersBefore = workers.length;
+    const loaded = await wide.load(spec, checkpoint.locations);
+    expect([workers.length - workersBefore, loaded.passesAtOnce]).toEqual([1, 2]);
+    const alone = await loaded.run(given);
+    expect(await Promise.all([loaded.run(given), loaded.run(given)])).toEqual([alone, alone]);
+    await wide.close();
+    await expect(loaded.run(given)).rejects.toMatchObject({ reason: "engine-failed" });
+    // Both have ended: the last is again the one that every test ends.
+    workers.splice(workersBefore - 1);
+  });
+
   it("ends what runs before it closes, and answers nothing afterwards", async () => {
     const loaded = await engine.load(small, checkpoint.locations);
     const last = loaded.run(inputs);
