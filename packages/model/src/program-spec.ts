@@ -1,3 +1,4 @@
+import type { FrameShard } from "./frames/frame-shard.js";
 import type { TextConfig } from "./text/config.js";
 import type { UNetConfig } from "./unet/config.js";
 import type { VaeConfig } from "./vae/config.js";
@@ -53,12 +54,16 @@ export interface VaeDecodeSpec {
  * tensor of `unetInputTensors(config)` (the trainable ones and the temporal norms) under its key.
  * Out: `predictedNoise` [batch, 4, frames, height, width]; for each path in `captures` the output
  * of that module under `act/PATH`, in the authors' axes.
+ *
+ * With a `shard`, one rank's part of the same pass, over one clip: inputs and outputs stay the
+ * whole clip's, and the engine exchanges with the other ranks. Nothing is captured then.
  */
 export interface UNetSpec {
   readonly kind: "unet";
   readonly config: UNetConfig;
   readonly shape: UNetShape;
   readonly captures?: readonly string[];
+  readonly shard?: FrameShard;
 }
 
 /**

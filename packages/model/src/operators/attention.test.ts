@@ -8,7 +8,13 @@ import {
   noiseOf,
   registeredGradients,
 } from "../testing/tensors.js";
-import { attention, attentionGradients, attentionKernel, headParts } from "./attention.js";
+import {
+  attention,
+  attentionGradients,
+  attentionKernel,
+  headParts,
+  repeatedContext,
+} from "./attention.js";
 
 const [query, key, value] = [noiseOf([2, 3, 4], 1), noiseOf([2, 5, 4], 2), noiseOf([2, 5, 4], 3)];
 
@@ -182,5 +188,17 @@ describe("attentionGradients", () => {
         expect(differenceOf(parts[name], whole[name]), name).toBeLessThan(1e-6);
       }
     }
+  });
+});
+
+describe("repeatedContext", () => {
+  it("gives items in a row the context of their batch", () => {
+    const context = tf.tensor3d([[[1, 2]], [[3, 4]]]);
+    expect(repeatedContext(context, 2).arraySync()).toEqual([
+      [[1, 2]],
+      [[1, 2]],
+      [[3, 4]],
+      [[3, 4]],
+    ]);
   });
 });

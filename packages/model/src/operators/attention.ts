@@ -101,6 +101,24 @@ function attentionThatKeeps(given: Operands, heads: number): tf.Tensor {
   return call(given.query, given.key, given.value);
 }
 
+/**
+ * Whether items may query one context as one longer sequence, with the bits that each has alone.
+ *
+ * Kernels take queries in blocks of an even number, and a block of a single query by another path:
+ * an odd number of tokens would leave one where another number of items leaves none.
+ */
+export function mayJoinQueries(tokens: number): boolean {
+  return tokens % 2 === 0;
+}
+
+/** The same context for some items in a row: `[batch, ...]` to `[batch * items, ...]`. */
+export function repeatedContext(context: tf.Tensor, items: number): tf.Tensor {
+  const [batch = 1, ...rest] = context.shape;
+  const one = tf.reshape(context, [batch, 1, ...rest]);
+  const repeated = tf.mul(one, tf.ones([1, items, ...rest.map(() => 1)]));
+  return tf.reshape(repeated, [batch * items, ...rest]);
+}
+
 /** How many scores the backward pass holds at a time: 4 Mi of them, that is 16 MiB. */
 const scoresMax = 2 ** 22;
 

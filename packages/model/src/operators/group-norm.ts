@@ -1,6 +1,8 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { assertShape, axesOf } from "../axes.js";
+import type { FrameShard } from "../frames/frame-shard.js";
+import { noPlainMeaning, shardAttributes } from "./collectives.js";
 import { cheapPassValuesMax, runOperator } from "./operator.js";
 
 export const groupNormKernel = "RetakeGroupNorm";
@@ -90,7 +92,8 @@ function plainGroupNorm(
  *
  * @param x        `[images, channels, height, width]`, float32; images = clips x frames
  * @param layer    `gain` and `bias`, `[channels]`, float32
- * @param options  `frames` images in a row share their statistics: 1 normalises each by itself
+ * @param options  `frames` images in a row share their statistics: 1 normalises each by itself;
+ *                 with a `shard`, `x` is one rank's frames, and all ranks' share them
  * @returns        the shape of `x`; the caller disposes it
  * @throws ShapeError  if channels do not divide into groups, or images into clips
  * @source Wu & He 2018, arXiv:1803.08494; over frames as `ResnetBlock3D` of the authors' code does;
@@ -99,13 +102,24 @@ function plainGroupNorm(
 export function groupNorm(
   x: tf.Tensor,
   layer: { readonly gain: tf.Tensor; readonly bias: tf.Tensor },
-  options: { readonly groups: number; readonly eps: number; readonly frames: number },
+  options: {
+    readonly groups: number;
+    readonly eps: number;
+    readonly frames: number;
+    readonly shard?: FrameShard | undefined;
+  },
 ): tf.Tensor {
+  const { shard, ...sizes } = options;
   const { channels } = sizesOf(x, options);
   assertShape("gain", layer.gain, [channels]);
   assertShape("bias", layer.bias, [channels]);
-  const attributes = { ...options, isSmall: x.size <= cheapPassValuesMax };
+  // What is small must not depend on how many ranks share it.
+  const clipFrames = shard?.frameCounts.reduce((sum, count) => sum + count, 0) ?? options.frames;
+  const isSmall = (x.size / options.frames) * clipFrames <= cheapPassValuesMax;
+  const shared = shard === undefined ? {} : shardAttributes(shard);
+  const attributes = { ...sizes, ...shared, isSmall };
   const result = runOperator(groupNormKernel, { x, ...layer }, attributes, () => {
+    if (shard !== undefined) noPlainMeaning("groupNorm");
     const [y] = plainGroupNorm(x, layer, options);
     return y;
   });

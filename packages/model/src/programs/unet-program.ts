@@ -1,5 +1,6 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
+import { assertShard } from "../frames/frame-shard.js";
 import type { Bindings, Program, TensorSpec } from "../program.js";
 import type { UNetGradientsSpec, UNetShape, UNetSpec } from "../program-spec.js";
 import { rootScope, type Scope, withBackwardPass } from "../scope.js";
@@ -47,8 +48,13 @@ function unetScope(
   return rootScope(find, options.capture);
 }
 
-function callUNet(scope: Scope, config: UNetConfig, bindings: Bindings): tf.Tensor {
+function callUNet(
+  scope: Scope,
+  { config, shard }: Pick<UNetSpec, "config" | "shard">,
+  bindings: Bindings,
+): tf.Tensor {
   return unet(scope, config, {
+    shard,
     latents: bindings.input("latents"),
     timestepSinusoid: bindings.input("timestepSinusoid"),
     prompt: bindings.input("prompt"),
@@ -64,6 +70,10 @@ export function unetProgram(spec: UNetSpec): Program {
   const { config, shape } = spec;
   const { batch, frames, height, width } = shape;
   const captures = new Set(spec.captures ?? []);
+  if (spec.shard !== undefined) assertShard(spec.shard, { batch, frames });
+  if (spec.shard !== undefined && captures.size > 0) {
+    throw new ShapeError("captures: expected none of a clip that ranks share, got some");
+  }
   const out = [batch, config.outChannels, frames, height, width];
   return {
     inputs: unetInputs(config, shape),
@@ -74,7 +84,7 @@ export function unetProgram(spec: UNetSpec): Program {
       const capture = (path: string, output: () => tf.Tensor): void => {
         if (captures.has(path)) captured[`act/${path}`] = output();
       };
-      const predictedNoise = callUNet(unetScope(config, bindings, { capture }), config, bindings);
+      const predictedNoise = callUNet(unetScope(config, bindings, { capture }), spec, bindings);
       return { predictedNoise, ...captured };
     },
   };
@@ -105,7 +115,7 @@ export function unetGradientsProgram(spec: UNetGradientsSpec): Program {
       const names = trainable.map((name) => bindings.input(name));
       const loss = (tensors: readonly tf.Tensor[]): tf.Scalar => {
         const replaced = new Map(trainable.map((name, i) => [name, tensors[i] ?? tf.scalar(0)]));
-        const predicted = callUNet(unetScope(config, bindings, { replaced }), config, bindings);
+        const predicted = callUNet(unetScope(config, bindings, { replaced }), { config }, bindings);
         const error = tf.sub(predicted, bindings.input("target"));
         return tf.mean(tf.mul(error, error));
       };

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { axesOf } from "../axes.js";
+import type { FrameShard } from "../frames/frame-shard.js";
 import { silu } from "../operators/activation.js";
 import { padAll } from "../operators/convolution.js";
 import { captureOutput, type Scope, within } from "../scope.js";
@@ -12,11 +13,12 @@ import {
   unfoldFrames,
 } from "./layers.js";
 
-/** Settings of the norms inside: `frames` share their statistics. */
+/** Settings of the norms inside: `frames` share their statistics, over all ranks of a shard. */
 export interface ResnetOptions {
   readonly groups: number;
   readonly eps: number;
   readonly frames: number;
+  readonly shard?: FrameShard | undefined;
 }
 
 /**

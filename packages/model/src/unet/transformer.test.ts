@@ -33,8 +33,8 @@ function applied(scope: Scope, name: string, x: tf.Tensor): tf.Tensor {
 describe("promptAttention", () => {
   const scope = scopeOf(`${block}.attn2`);
 
-  it("lets each image's tokens look at the tokens of its clip's prompt", () => {
-    const [tokens, prompt] = [noiseOf([6, 3, 4]), noiseOf([2, 5, 6], 2)];
+  it.each([3, 4])("lets each image's %i tokens look at those of its clip's prompt", (count) => {
+    const [tokens, prompt] = [noiseOf([6, count, 4]), noiseOf([2, 5, 6], 2)];
     const y = promptAttention(scope, { tokens, prompt }, heads);
     const images = Array.from({ length: 6 }, (_, image) => {
       const own = tf.slice(prompt, [Math.floor(image / 3)], [1]);

@@ -2,8 +2,10 @@ import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { sparseCausalAttention } from "../attention/sparse-causal.js";
 import { axesOf } from "../axes.js";
+import { type FrameShard, framesOfShard } from "../frames/frame-shard.js";
 import { gelu } from "../operators/activation.js";
-import { attention } from "../operators/attention.js";
+import { attention, mayJoinQueries, repeatedContext } from "../operators/attention.js";
+import { framesToSites, gatheredFrames, sitesToFrames } from "../operators/collectives.js";
 import { linear } from "../operators/linear.js";
 import { captureOutput, type Scope, weightOf, within } from "../scope.js";
 import {
@@ -17,8 +19,10 @@ import {
 /** What a transformer must know of its surroundings. */
 export interface TransformerOptions {
   readonly heads: number;
+  /** Of a clip; with a shard, of this rank. */
   readonly frames: number;
   readonly groups: number;
+  readonly shard?: FrameShard | undefined;
 }
 
 const tokenAxes = ["images", "tokens", "channels"] as const;
@@ -49,7 +53,7 @@ export function spatialAttention(
 
 /**
  * Attention of every token to the prompt. The frames of a clip share the prompt, so its keys and
- * values are computed once and all frames query them as one longer sequence.
+ * values are computed once, and all frames query them as one longer sequence where they may.
  *
  * @param tokens  `[images, tokens, channels]`, float32, already normalised
  * @param prompt  `[prompts, promptTokens, crossAttentionDim]`; prompts divide images
@@ -66,10 +70,13 @@ export function promptAttention(
     throw new ShapeError(`prompt: expected a divisor of ${images} images, got ${prompts}`);
   }
   const query = linearLayer(scope, "to_q", streams.tokens);
-  const perPrompt = tf.reshape(query, [prompts, (images / prompts) * count, channels]);
-  const key = linearLayer(scope, "to_k", streams.prompt);
-  const value = linearLayer(scope, "to_v", streams.prompt);
-  const context = tf.reshape(attention(perPrompt, { key, value }, heads), query.shape);
+  const frames = mayJoinQueries(count) ? 1 : images / prompts;
+  const joined = tf.reshape(query, [prompts * frames, -1, channels]);
+  const [key, value] = ["to_k", "to_v"].map((name) =>
+    repeatedContext(linearLayer(scope, name, streams.prompt), frames),
+  );
+  if (key === undefined || value === undefined) throw new ShapeError("expected keys and values");
+  const context = tf.reshape(attention(joined, { key, value }, heads), query.shape);
   const y = linearLayer(scope, "to_out.0", context);
   captureOutput(scope, () => y);
   return y;
@@ -116,6 +123,43 @@ export function feedForward(scope: Scope, tokens: tf.Tensor): tf.Tensor {
 }
 
 /**
+ * Temporal attention with its norm in front and its residual behind.
+ *
+ * Ranks that share a clip's frames exchange them for some sites of all frames, and back; where
+ * there are fewer sites than ranks, each computes all sites.
+ *
+ * @param tokens  `[clips * frames, tokens, channels]`, float32
+ * @returns       `[clips * tokens, frames, channels]`
+ */
+function temporalResidual(
+  scope: Scope,
+  tokens: tf.Tensor,
+  { frames, heads, shard }: TransformerOptions,
+): tf.Tensor {
+  const attended = (framesFirst: tf.Tensor): tf.Tensor => {
+    const sites = tf.reshape(framesFirst, [-1, ...framesFirst.shape.slice(2)]);
+    if (scope.find("attn_temp.to_q.weight") === undefined) return sites;
+    const temporal = within(scope, "attn_temp", (inner) =>
+      temporalAttention(inner, layerNormLayer(scope, "norm_temp", sites), heads),
+    );
+    return tf.add(sites, temporal);
+  };
+  const { images, tokens: count, channels } = axesOf("tokens", tokens, tokenAxes);
+  if (shard === undefined) {
+    const byClip = tf.reshape(tokens, [images / frames, frames, count, channels]);
+    return attended(tf.transpose(byClip, [0, 2, 1, 3]));
+  }
+  const sitesOf = (all: tf.Tensor): tf.Tensor => tf.transpose(all, [1, 0, 2]);
+  if (count < shard.frameCounts.length) {
+    const all = attended(tf.expandDims(sitesOf(gatheredFrames(tokens, shard)), 0));
+    const { begin } = framesOfShard(shard);
+    return tf.slice(all, [0, begin, 0], [-1, frames, -1]);
+  }
+  const own = attended(tf.expandDims(sitesOf(framesToSites(tokens, shard)), 0));
+  return sitesOf(sitesToFrames(sitesOf(own), shard, { tokens: count }));
+}
+
+/**
  * One transformer block: spatial, prompt, feed-forward, then temporal attention, each with its norm
  * in front and its residual behind. Where the scope has no temporal layers there are none: then it
  * is the block of the 2D network.
@@ -129,8 +173,7 @@ export function transformerBlock(
   streams: { readonly tokens: tf.Tensor; readonly prompt: tf.Tensor },
   options: TransformerOptions,
 ): tf.Tensor {
-  const { images, tokens: count, channels } = axesOf("tokens", streams.tokens, tokenAxes);
-  const { frames, heads } = options;
+  const { heads } = options;
   let tokens = streams.tokens;
   const add = (y: tf.Tensor): void => {
     tokens = tf.add(tokens, y);
@@ -144,13 +187,7 @@ export function transformerBlock(
     ),
   );
   add(within(scope, "ff", (inner) => feedForward(inner, normed("norm3"))));
-  const byClip = tf.reshape(tokens, [images / frames, frames, count, channels]);
-  const sites = tf.reshape(tf.transpose(byClip, [0, 2, 1, 3]), [-1, frames, channels]);
-  if (scope.find("attn_temp.to_q.weight") === undefined) return sites;
-  const temporal = within(scope, "attn_temp", (inner) =>
-    temporalAttention(inner, layerNormLayer(scope, "norm_temp", sites), heads),
-  );
-  return tf.add(sites, temporal);
+  return temporalResidual(scope, tokens, options);
 }
 
 /**

@@ -1,6 +1,8 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
+import { assertShard, type FrameShard, framesOfShard } from "../frames/frame-shard.js";
 import { silu } from "../operators/activation.js";
+import { gatheredFrames } from "../operators/collectives.js";
 import { captureOutput, recomputeMark, type Scope, within } from "../scope.js";
 import type { UNetConfig } from "./config.js";
 import { convolution3x3, foldFrames, groupNormLayer, linearLayer, unfoldFrames } from "./layers.js";
@@ -11,7 +13,9 @@ import { transformer3d } from "./transformer.js";
 interface Conditions {
   readonly timeEmbedding: tf.Tensor;
   readonly prompt: tf.Tensor;
+  /** Of a clip; with a shard, of this rank. */
   readonly frames: number;
+  readonly shard?: FrameShard | undefined;
 }
 
 /**
@@ -34,8 +38,8 @@ function resnet(
   config: UNetConfig,
   streams: { readonly x: tf.Tensor; readonly conditions: Conditions },
 ): tf.Tensor {
-  const { frames, timeEmbedding: time } = streams.conditions;
-  const options = { groups: config.normGroups, eps: config.normEps, frames };
+  const { frames, shard, timeEmbedding: time } = streams.conditions;
+  const options = { groups: config.normGroups, eps: config.normEps, frames, shard };
   return within(scope, name, (inner) =>
     recomputeMark(inner.path, () =>
       resnetBlock(inner, { x: streams.x, timeEmbedding: time }, options),
@@ -49,8 +53,9 @@ function transformer(
   config: UNetConfig,
   streams: { readonly x: tf.Tensor; readonly conditions: Conditions; readonly level: number },
 ): tf.Tensor {
-  const { frames, prompt } = streams.conditions;
-  const options = { heads: config.heads[streams.level] ?? 1, frames, groups: config.normGroups };
+  const { frames, shard, prompt } = streams.conditions;
+  const heads = config.heads[streams.level] ?? 1;
+  const options = { heads, frames, shard, groups: config.normGroups };
   return within(scope, name, (inner) =>
     recomputeMark(inner.path, () => transformer3d(inner, { x: streams.x, prompt }, options)),
   );
@@ -135,6 +140,28 @@ function lastOf(tensors: readonly tf.Tensor[]): tf.Tensor {
   return last;
 }
 
+/** The latents that this rank computes: all of them, or its frames. */
+function ownFrames(inputs: {
+  readonly latents: tf.Tensor;
+  readonly shard?: FrameShard | undefined;
+}): { readonly latents: tf.Tensor; readonly batch: number; readonly frames: number } {
+  const { latents, shard } = inputs;
+  const [batch = 1, channels = 1, frames = 1, height = 1, width = 1] = latents.shape;
+  if (shard === undefined) return { latents, batch, frames };
+  assertShard(shard, { batch, frames });
+  const { begin, end } = framesOfShard(shard);
+  const size = [batch, channels, end - begin, height, width];
+  return { latents: tf.slice(latents, [0, 0, begin, 0, 0], size), batch, frames: end - begin };
+}
+
+/** `[frames, channels, height, width]` of each rank to a clip, `[1, channels, frames, ...]`. */
+function wholeClip(maps: tf.Tensor, shard: FrameShard): tf.Tensor {
+  const [frames = 1, channels = 1, height = 1, width = 1] = maps.shape;
+  const all = gatheredFrames(tf.reshape(maps, [frames, channels, height * width]), shard);
+  const [total = 1] = all.shape;
+  return unfoldFrames(tf.reshape(all, [total, channels, height, width]), total);
+}
+
 /**
  * The inflated U-Net: predicts the noise in a clip's latents.
  *
@@ -142,7 +169,10 @@ function lastOf(tensors: readonly tf.Tensor[]): tf.Tensor {
  * @param timestepSinusoid  `[rows, blockOutChannels[0]]`, rows >= batch; surplus rows are not used,
  *                          but keep the embedding on one kernel whatever the batch
  * @param prompt            `[batch, promptTokens, crossAttentionDim]`
+ * @param shard             the frames that this rank computes, of one clip; inputs and result are
+ *                          the whole clip's all the same
  * @returns                 `[batch, outChannels, frames, height, width]`; the caller disposes it
+ * @throws ShapeError  for a shard that does not divide the clip
  * @source Wu et al. 2023, arXiv:2212.11565; `UNet3DConditionModel` in the authors' code
  */
 export function unet(
@@ -152,14 +182,16 @@ export function unet(
     readonly latents: tf.Tensor;
     readonly timestepSinusoid: tf.Tensor;
     readonly prompt: tf.Tensor;
+    readonly shard?: FrameShard | undefined;
   },
 ): tf.Tensor {
-  const [batch = 1, , frames = 1] = inputs.latents.shape;
+  const { shard } = inputs;
+  const { latents, batch, frames } = ownFrames(inputs);
   const embedded = timeEmbedding(scope, inputs.timestepSinusoid);
   const time = tf.slice(embedded, [0, 0], [batch, -1]);
   within(scope, "time_embedding", (inner) => captureOutput(inner, () => time));
-  const conditions: Conditions = { timeEmbedding: time, prompt: inputs.prompt, frames };
-  let x = convolution3x3(scope, "conv_in", foldFrames(inputs.latents));
+  const conditions: Conditions = { timeEmbedding: time, prompt: inputs.prompt, frames, shard };
+  let x = convolution3x3(scope, "conv_in", foldFrames(latents));
   within(scope, "conv_in", (inner) => captureOutput(inner, () => unfoldFrames(x, frames)));
   const skips = [x];
   config.blockOutChannels.forEach((_, level) => {
@@ -176,7 +208,8 @@ export function unet(
       upBlock(inner, config, { x, skips, conditions, block }),
     );
   });
-  const options = { groups: config.normGroups, eps: config.normEps, frames };
+  const options = { groups: config.normGroups, eps: config.normEps, frames, shard };
   const normed = silu(groupNormLayer(scope, "conv_norm_out", x, options));
-  return unfoldFrames(convolution3x3(scope, "conv_out", normed), frames);
+  const maps = convolution3x3(scope, "conv_out", normed);
+  return shard === undefined ? unfoldFrames(maps, frames) : wholeClip(maps, shard);
 }
