@@ -66,7 +66,16 @@ export function graphValue(
   return value;
 }
 
-/** The nodes that the outputs need, in their order. */
+const collectiveOperations: ReadonlySet<string> = new Set([
+  ...["GatherFrames", "FrameHalo", "FramesToSites", "SitesToFrames"],
+]);
+
+/** Whether a node exchanges values with other ranks: all take part, also one that needs nothing. */
+export function isCollective({ operation }: GraphNode): boolean {
+  return collectiveOperations.has(operation);
+}
+
+/** The nodes that the outputs need, and those that other ranks do, in their order. */
 export function neededNodes(
   nodes: readonly GraphNode[],
   outputs: readonly GraphOutput[],
@@ -74,7 +83,7 @@ export function neededNodes(
   const needed = new Set(outputs.map(({ value }) => value));
   const kept: GraphNode[] = [];
   for (const node of nodes.toReversed()) {
-    if (!node.outputs.some((id) => needed.has(id))) continue;
+    if (!isCollective(node) && !node.outputs.some((id) => needed.has(id))) continue;
     kept.push(node);
     for (const id of node.inputs) needed.add(id);
   }

@@ -1,9 +1,29 @@
+import { sameShape } from "../graph.js";
 import { inputOf, type Lower, outputOf } from "./lowering.js";
 
 /** Operations that ONNX has under the same name, with inputs and output alike. */
 const direct: Lower = (node, to) => {
   const inputs = node.inputs.map((id) => to.name(id));
   to.emit(node.operation, inputs, {}, to.name(outputOf(node)));
+};
+
+/**
+ * On the CPU, maps are added as `[images, channels, cells]`: ONNX Runtime would else let the
+ * convolution before add them as it goes, and round in another order, wherever it sees both. What
+ * is computed must not depend on where a program is cut.
+ */
+const add: Lower = (node, to) => {
+  const [a, b] = [inputOf(node, 0), inputOf(node, 1)];
+  const shape = to.shape(a);
+  if (to.options.target !== "cpu" || shape.length !== 4 || !sameShape(shape, to.shape(b))) {
+    direct(node, to);
+    return;
+  }
+  const [images = 1, channels = 1, height = 1, width = 1] = shape;
+  const flat = to.ints([images, channels, height * width]);
+  const [left = "", right = ""] = [a, b].map((id) => to.emit("Reshape", [to.name(id), flat]));
+  const sum = to.emit("Add", [left, right]);
+  to.emit("Reshape", [sum, to.ints(shape)], {}, to.name(outputOf(node)));
 };
 
 /** x sigmoid(scale x) is one kernel, which ONNX Runtime calls QuickGelu. */
@@ -26,6 +46,7 @@ export const elementwise: Readonly<Record<string, Lower>> = {
   ...Object.fromEntries(
     ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"].map((name) => [name, direct]),
   ),
+  Add: add,
   Silu: silu,
   Gelu: gelu,
 };

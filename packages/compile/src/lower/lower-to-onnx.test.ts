@@ -160,6 +160,20 @@ describe("lowerToOnnx", () => {
     expect(attributesOf(onGpu)).toEqual({ perm: ["0", "2", "1"] });
   });
 
+  it("adds maps unfused on the CPU, and everything else as it stands", () => {
+    const maps: Call = ({ input }) => ({ y: tf.add(input("x"), input("z")) });
+    const shape = [1, 2, 3, 4];
+    expect(nodesOf(lowered({ x: shape, z: shape }, {}, maps))).toEqual([
+      ...["n0 = Reshape(x,k0)", "n1 = Reshape(z,k0)", "n2 = Add(n0,n1)", "y = Reshape(n2,k1)"],
+    ]);
+    expect(nodesOf(lowered({ x: [2, 3], z: [2, 3] }, {}, maps))).toEqual(["y = Add(x,z)"]);
+    const bias = { x: shape, z: [1, 2, 1, 1] };
+    expect(nodesOf(lowered(bias, {}, maps))).toEqual(["y = Add(x,z)"]);
+    const graph = traceProgram(smallProgram({ inputs: { x: shape, z: shape } }, maps));
+    const onGpu = decodeOnnx(lowerToOnnx(graph, { target: "gpu", weights }));
+    expect(nodesOf(onGpu)).toEqual(["y = Add(x,z)"]);
+  });
+
   it("cuts only the axes that a slice cuts", () => {
     const model = lowered({ x: [2, 3, 4] }, {}, ({ input }) => ({
       y: tf.slice(input("x"), [0, 1, 2], [2, 1, 2]),

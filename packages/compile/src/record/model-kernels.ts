@@ -10,6 +10,7 @@ import {
 } from "@retake/model";
 import { convolutionWeightGradientKernel } from "@retake/model/network";
 import { elementCount, type GraphValue } from "../graph.js";
+import { gatherFrames, optionalTerms } from "./collective-kernels.js";
 import { type KernelCall, recordKernel } from "./kernels.js";
 import { binary, concat, reduced, reshape, unary } from "./simplify.js";
 
@@ -56,7 +57,9 @@ function recordGroupNorm(call: KernelCall): GraphValue[] {
   const [groups, frames] = [number("groups"), number("frames")];
   const clips = images / frames;
   const perFrame = { shape: [clips, frames, groups] };
-  const moments = builder.nodes("FrameMoments", [x], [perFrame, perFrame], { groups });
+  const own = builder.nodes("FrameMoments", [x], [perFrame, perFrame], { groups });
+  const shard = optionalTerms(call);
+  const moments = shard === undefined ? own : gatherFrames(builder, own, { ...shard, axis: 1 });
   const one = clips === 1 || frames === 1;
   const perChannel = { shape: one ? [clips, channels, 1, 1] : [clips, 1, channels, 1] };
   const perGroup = { shape: [clips, groups] };
@@ -81,20 +84,27 @@ function recordGroupNorm(call: KernelCall): GraphValue[] {
  *
  * What is standardised is kept for the backward pass.
  */
-function recordSmallGroupNorm({ backend, input, number }: KernelCall): GraphValue[] {
-  const { builder } = backend;
+function recordSmallGroupNorm(call: KernelCall): GraphValue[] {
+  const { input, number } = call;
+  const { builder } = call.backend;
   const [x, gain, bias] = [input("x"), input("gain"), input("bias")];
   const [images = 1, channels = 1] = x.shape;
-  const [groups, frames] = [number("groups"), number("frames")];
-  const clips = images / frames;
+  const [groups, ownFrames] = [number("groups"), number("frames")];
+  const clips = images / ownFrames;
   const count = elementCount(x.shape) / (images * groups);
-  const grouped = reshape(builder, x, [clips, frames, groups, count]);
-  const frameMean = reduced(builder, "ReduceMean", grouped, [3]);
+  const grouped = reshape(builder, x, [clips, ownFrames, groups, count]);
+  const ownMean = reduced(builder, "ReduceMean", grouped, [3]);
+  const centered = binary(builder, "Sub", [grouped, ownMean]);
+  const own = [ownMean, reduced(builder, "ReduceL2", centered, [3])] as const;
+  const shard = optionalTerms(call);
+  const all = shard === undefined ? own : gatherFrames(builder, own, { ...shard, axis: 1 });
+  const [frameMean, frameLength] = all;
+  if (frameMean === undefined || frameLength === undefined) throw new Error("two of each frame");
+  const frames = frameMean.shape[1] ?? 1;
   const mean = reduced(builder, "ReduceMean", frameMean, [1]);
-  const centered = binary(builder, "Sub", [grouped, frameMean]);
   const offset = binary(builder, "Sub", [frameMean, mean]);
   const parts = [
-    reduced(builder, "ReduceL2", centered, [3]),
+    frameLength,
     ...(frames > 1 ? [binary(builder, "Mul", [offset, builder.fill(Math.sqrt(count), [])])] : []),
     builder.fill(Math.sqrt(count * frames * number("eps")), [clips, 1, groups, 1]),
   ];

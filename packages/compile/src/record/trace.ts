@@ -1,6 +1,7 @@
 import type { Program } from "@retake/model";
 import * as tf from "@tensorflow/tfjs";
 import type { Graph } from "../graph.js";
+import { registerCollectiveKernels } from "./collective-kernels.js";
 import { registerModelKernels } from "./model-kernels.js";
 import { RecordBackend, recordBackendName } from "./record-backend.js";
 import { registerTensorKernels } from "./tensor-kernels.js";
@@ -14,6 +15,7 @@ function recordBackend(): RecordBackend {
     tf.registerBackend(recordBackendName, () => backend, 0);
     registerTensorKernels();
     registerModelKernels();
+    registerCollectiveKernels();
   }
   return recorder;
 }

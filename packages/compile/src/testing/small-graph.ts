@@ -13,6 +13,8 @@ interface NodeTerms {
   readonly segment?: string;
   readonly backward?: boolean;
   readonly shape?: readonly number[];
+  /** Of several outputs; the id of the first is given back. */
+  readonly shapes?: readonly (readonly number[])[];
 }
 
 /**
@@ -36,14 +38,15 @@ export class SmallGraph {
     return this.#value({ kind: "weight", name, begin }, shape);
   }
 
-  /** A node with one output, of the shape of what it reads first. */
+  /** A node with one output, of the shape of what it reads first, if not told otherwise. */
   node(operation: string, inputs: readonly number[], terms: NodeTerms = {}): number {
     const { attributes = {}, segment = "", backward = false } = terms;
     const shape = terms.shape ?? graphValue({ values: this.#values }, inputs[0] ?? -1).shape;
     const outputs: number[] = [];
     const node = { operation, inputs, outputs, attributes, path: "", segment, backward };
     this.#nodes.push(node);
-    outputs.push(this.#value({ kind: "node", node }, shape));
+    const shapes = terms.shapes ?? [shape];
+    outputs.push(...shapes.map((each) => this.#value({ kind: "node", node }, each)));
     return outputs[0] ?? -1;
   }
 
