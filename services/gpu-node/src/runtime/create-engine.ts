@@ -1,15 +1,18 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { SHARE_ENV, Worker } from "node:worker_threads";
-import { Code, RetakeError } from "@retake/errors";
+import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import type { DrawSum, TuningState } from "@retake/model/tuning";
 import { buffersOf } from "./buffers-of.js";
 import type {
   Engine,
   EngineName,
+  ExchangeRound,
+  Exchanger,
   HostTensors,
   LoadedProgram,
+  RunOptions,
   Tuner,
   WeightLocations,
 } from "./engine.js";
@@ -22,6 +25,7 @@ import type { EngineOptions, RunnerSettings } from "./runner.js";
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: RetakeError) => void;
+  readonly exchange: Exchanger | undefined;
 }
 
 type Unnumbered<Request> = Request extends { readonly id: number } ? Omit<Request, "id"> : never;
@@ -67,6 +71,7 @@ class WorkerCalls {
 
   #settle(answer: WorkerAnswer): void {
     const waiting = this.#waiting.get(answer.id);
+    if ("round" in answer) return void this.#exchange(answer, waiting?.exchange);
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) this.#worker.unref();
     if ("error" in answer) {
@@ -75,6 +80,24 @@ class WorkerCalls {
     } else {
       waiting?.resolve(answer.result);
     }
+  }
+
+  async #exchange(
+    { id, round }: { readonly id: number; readonly round: ExchangeRound },
+    exchange: Exchanger | undefined,
+  ): Promise<void> {
+    const nobody = new RetakeError(
+      Code.InvalidArgument,
+      "bad-option",
+      "run: nobody to exchange with",
+    );
+    const received = await (exchange?.(round) ?? Promise.reject(nobody)).catch(
+      (thrown: unknown) => {
+        const { code, reason, message } = fromUnknown(thrown, "exchange");
+        return { code, reason, message };
+      },
+    );
+    this.#worker.postMessage({ id, call: "exchanged", received } satisfies WorkerRequest);
   }
 
   /** From here on nobody answers: not who waits, and not who calls later. */
@@ -91,7 +114,7 @@ class WorkerCalls {
    */
   async call(
     request: Unnumbered<WorkerRequest>,
-    signal?: AbortSignal,
+    { signal, exchange }: RunOptions = {},
     given: readonly ArrayBuffer[] = [],
   ): Promise<unknown> {
     if (signal?.aborted === true) throw stopped();
@@ -100,7 +123,7 @@ class WorkerCalls {
     this.#next += 1;
     this.#worker.ref();
     const work = new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { resolve, reject, exchange });
       this.#worker.postMessage({ ...request, id }, given);
     });
     return signal === undefined ? work : untilAborted(work, signal);
@@ -114,14 +137,14 @@ class WorkerCalls {
 function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
   return {
     passesAtOnce: 1,
-    run: async (inputs, { signal } = {}) =>
-      (await calls.call({ call: "run", program, inputs }, signal)) as HostTensors,
+    run: async (inputs, options) =>
+      (await calls.call({ call: "run", program, inputs }, options)) as HostTensors,
     fix: async (inputs) => {
-      await calls.call({ call: "fix", program, inputs }, undefined, buffersOf(inputs));
+      await calls.call({ call: "fix", program, inputs }, {}, buffersOf(inputs));
     },
     createTuner: async (start) => {
       const open = { call: "tuner-open", program, start } as const;
-      return openedTuner(calls, Number(await calls.call(open, undefined, buffersOf(start.state))));
+      return openedTuner(calls, Number(await calls.call(open, {}, buffersOf(start.state))));
     },
     close: async () => {
       await calls.call({ call: "unload", program });
@@ -131,8 +154,8 @@ function loadedProgram(calls: WorkerCalls, program: number): LoadedProgram {
 
 function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
   return {
-    addDraw: async (draw, { signal } = {}) =>
-      Number(await calls.call({ call: "tuner-draw", tuner, ...draw }, signal)),
+    addDraw: async (draw, options) =>
+      Number(await calls.call({ call: "tuner-draw", tuner, ...draw }, options)),
     applyStep: async (step) => Number(await calls.call({ call: "tuner-step", tuner, step })),
     takeSums: async () => (await calls.call({ call: "tuner-sums", tuner })) as readonly DrawSum[],
     applyGradient: async (update) => {
@@ -174,7 +197,8 @@ export async function createEngine(name: EngineName, options: EngineOptions): Pr
     name,
     numericsId: String(numericsId),
     load: async (spec: ProgramSpec, weights: WeightLocations) => {
-      const isShared = spec.kind === "unet" && hasOneThreadPasses(name, weightBytesOf(weights));
+      const isWhole = spec.kind === "unet" && spec.shard === undefined;
+      const isShared = isWhole && hasOneThreadPasses(name, weightBytesOf(weights));
       const wanted = isShared ? Math.min(options.threads, sharingWorkersMax) : 1;
       while (workers.length < wanted) workers.push(new WorkerCalls(settings));
       const others = workers.slice(1, wanted).map((worker) => loadOn(worker, spec, weights));

@@ -1,9 +1,11 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { type Code, fromUnknown, type Reason } from "@retake/errors";
+import { type Code, fromUnknown, type Reason, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import { buffersOf } from "./buffers-of.js";
 import { createRunner } from "./create-runner.js";
 import type {
+  ExchangeRound,
+  Exchanger,
   HostTensors,
   TunerGradient,
   TunerStart,
@@ -27,6 +29,12 @@ export type WorkerRequest =
       readonly call: "run";
       readonly program: number;
       readonly inputs: HostTensors;
+    }
+  /** Answers the exchange that run `id` asked for: not queued, since the run waits for it. */
+  | {
+      readonly id: number;
+      readonly call: "exchanged";
+      readonly received: readonly Float32Array[] | WorkerError;
     }
   | {
       readonly id: number;
@@ -73,12 +81,16 @@ export type WorkerRequest =
     }
   | { readonly id: number; readonly call: "close" };
 
+export interface WorkerError {
+  readonly code: Code;
+  readonly reason: Reason;
+  readonly message: string;
+}
+
 export type WorkerAnswer =
   | { readonly id: number; readonly result: unknown }
-  | {
-      readonly id: number;
-      readonly error: { readonly code: Code; readonly reason: Reason; readonly message: string };
-    };
+  | { readonly id: number; readonly round: ExchangeRound }
+  | { readonly id: number; readonly error: WorkerError };
 
 /** A program with the inputs that stay with it. */
 interface OpenProgram {
@@ -101,8 +113,26 @@ function found<Thing>(things: ReadonlyMap<number, Thing>, id: number): Thing {
 function runnerProgram(id: number): RunnerProgram {
   const open = found(programs, id);
   return {
-    run: (inputs, into) => open.program.run({ ...open.fixed, ...inputs }, into),
+    run: (inputs, into, exchange) => {
+      return open.program.run({ ...open.fixed, ...inputs }, into, exchange);
+    },
     close: () => open.program.close(),
+  };
+}
+
+/** Runs that wait for what other ranks give. */
+const exchanging = new Map<number, (received: readonly Float32Array[] | WorkerError) => void>();
+
+/** Exchanges by way of whoever asked for the run. */
+function exchanger(id: number): Exchanger {
+  return async (round) => {
+    const received = await new Promise<readonly Float32Array[] | WorkerError>((resolve) => {
+      exchanging.set(id, resolve);
+      parentPort?.postMessage({ id, round } satisfies WorkerAnswer, buffersOf(round));
+    });
+    exchanging.delete(id);
+    if (!("code" in received)) return received;
+    throw new RetakeError(received.code, received.reason, received.message);
   };
 }
 
@@ -118,10 +148,12 @@ async function answer(request: WorkerRequest): Promise<unknown> {
       });
       return request.id;
     case "run":
-      return runnerProgram(request.program).run(request.inputs);
+      return runnerProgram(request.program).run(request.inputs, {}, exchanger(request.id));
     case "fix":
       found(programs, request.program).fixed = request.inputs;
       return undefined;
+    case "exchanged":
+      throw new Error("engine: an exchange is answered at once");
     case "unload":
       await runnerProgram(request.program).close();
       programs.delete(request.program);
@@ -173,5 +205,6 @@ async function answerTo(request: WorkerRequest): Promise<void> {
 // One after the other: nothing is closed, and no step is ended, while a pass of it is under way.
 let answered = Promise.resolve();
 parentPort?.on("message", (request: WorkerRequest) => {
+  if (request.call === "exchanged") return exchanging.get(request.id)?.(request.received);
   answered = answered.then(() => answerTo(request));
 });

@@ -59,7 +59,24 @@ export interface LoadedProgram {
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
+  /** How to reach the other ranks: for programs with a shard. */
+  readonly exchange?: Exchanger;
 }
+
+/** What a rank gives the others at one point of a pass, and how much it waits for. */
+export interface ExchangeRound {
+  /** By rank; empty where nothing goes there. The arrays become the exchanger's. */
+  readonly sends: readonly Float32Array[];
+  /** How many values come from each rank. */
+  readonly lengths: readonly number[];
+}
+
+/**
+ * Exchanges values with the ranks that run the other parts of a program.
+ *
+ * @returns  what each rank gave, by rank
+ */
+export type Exchanger = (round: ExchangeRound) => Promise<readonly Float32Array[]>;
 
 /** What a tuning goes on from. The arrays of the state become the tuner's: empty here then. */
 export interface TunerStart {

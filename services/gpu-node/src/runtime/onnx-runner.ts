@@ -3,13 +3,21 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { lowerToOnnx, recomputeActivations, traceProgram } from "@retake/compile";
+import {
+  cutSegments,
+  type Graph,
+  type LoweringOptions,
+  lowerToOnnx,
+  recomputeActivations,
+  traceProgram,
+} from "@retake/compile";
 import { Code, RetakeError } from "@retake/errors";
-import { createProgram, type Program, type ProgramSpec, type TensorSpec } from "@retake/model";
+import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import * as ort from "onnxruntime-node";
 import { collectGarbage } from "./collect-garbage.js";
 import { declaredInput } from "./declared-input.js";
-import type { HostTensor, HostTensors, WeightLocations } from "./engine.js";
+import type { HostTensors, WeightLocations } from "./engine.js";
+import { OnnxSegments } from "./onnx-segments.js";
 import {
   hidesShapes,
   type OnnxEngineName,
@@ -17,6 +25,7 @@ import {
   type SessionTerms,
   sessionOptions,
 } from "./onnx-session.js";
+import { hostTensors, ortTensor } from "./onnx-tensors.js";
 import { ProgramCache } from "./program-cache.js";
 import type { DeviceFinding, EngineOptions, Runner, RunnerProgram } from "./runner.js";
 
@@ -59,16 +68,26 @@ function weightFolder(program: Program, weights: WeightLocations): string | unde
   throw new RetakeError(Code.InvalidArgument, "checkpoint-incomplete", message);
 }
 
-function compile(
-  spec: ProgramSpec,
-  engine: { readonly name: OnnxEngineName; readonly attention: "fused" | "plain" },
-  weights: WeightLocations,
-): Uint8Array {
+interface EngineTerms {
+  readonly name: OnnxEngineName;
+  readonly attention: "fused" | "plain";
+}
+
+function compile(spec: ProgramSpec, engine: EngineTerms, weights: WeightLocations): Uint8Array {
   const program = createProgram(spec);
   const recorded = traceProgram(program);
   const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
-  const graph = isLow ? recomputeActivations(recorded) : recorded;
-  return lowerToOnnx(graph, {
+  const graph: Graph = isLow ? recomputeActivations(recorded) : recorded;
+  return lowerToOnnx(graph, loweringOptions(program, engine, weights));
+}
+
+/** The terms of a whole program: its segments are lowered alike. */
+function loweringOptions(
+  program: Program,
+  engine: EngineTerms,
+  weights: WeightLocations,
+): LoweringOptions {
+  return {
     target: engine.name === "onnx-cpu" ? "cpu" : "gpu",
     attention: engine.attention,
     hidesShapes: hidesShapes(engine.name, weightBytesOf(program)),
@@ -77,7 +96,7 @@ function compile(
       if (location === undefined) throw new Error(`compile: no location of ${weight}`);
       return { location: basename(location.file), offset: location.offset };
     },
-  });
+  };
 }
 
 function weightBytesOf(program: Program): number {
@@ -110,12 +129,35 @@ export class OnnxRunner implements Runner {
   async load(spec: ProgramSpec, weights: WeightLocations): Promise<RunnerProgram> {
     const program = createProgram(spec);
     const folder = weightFolder(program, weights);
+    if (spec.kind === "unet" && spec.shard !== undefined) {
+      return this.#loadSegments(program, weights, folder);
+    }
     const model = await this.#compiled(spec, program, weights);
     const options = sessionOptions(this.#name, this.#options, termsOf(program, folder));
     const session = await ort.InferenceSession.create(model, options);
     // What tracing left behind is of the size of a small model's activations.
     collectGarbage();
     return new OnnxProgram(program, session, options.enableProfiling === true);
+  }
+
+  /** One rank's part of a program that exchanges with others: not cached, since it is cut anew. */
+  async #loadSegments(
+    program: Program,
+    weights: WeightLocations,
+    folder: string | undefined,
+  ): Promise<RunnerProgram> {
+    const engine = { name: this.#name, attention: this.#attention };
+    const lowering = loweringOptions(program, engine, weights);
+    const options = sessionOptions(this.#name, this.#options, termsOf(program, folder));
+    const segmented = cutSegments(traceProgram(program));
+    const sessions: (ort.InferenceSession | undefined)[] = [];
+    for (const { graph } of segmented.segments) {
+      const isEmpty = graph.nodes.length === 0;
+      const model = isEmpty ? undefined : lowerToOnnx(graph, lowering);
+      sessions.push(model && (await ort.InferenceSession.create(model, options)));
+    }
+    collectGarbage();
+    return new OnnxSegments(program, segmented, sessions);
   }
 
   /** The compiled program: from the cache where it lies there, else traced and put there. */
@@ -143,13 +185,6 @@ export class OnnxRunner implements Runner {
   async close(): Promise<void> {}
 }
 
-function feedOf(spec: TensorSpec, inputs: HostTensors): ort.Tensor {
-  const { data, shape } = declaredInput(spec, inputs);
-  return data instanceof Int32Array
-    ? new ort.Tensor("int32", data, shape)
-    : new ort.Tensor("float32", data, shape);
-}
-
 class OnnxProgram implements RunnerProgram {
   readonly #program: Program;
   readonly #session: ort.InferenceSession;
@@ -166,19 +201,13 @@ class OnnxProgram implements RunnerProgram {
     into: Readonly<Record<string, Float32Array>> = {},
   ): Promise<HostTensors> {
     const feeds: Record<string, ort.Tensor> = {};
-    for (const spec of this.#program.inputs) feeds[spec.name] = feedOf(spec, inputs);
-    const results = await this.#session.run(feeds, this.#fetches(into));
-    const outputs: Record<string, HostTensor> = {};
-    for (const [name, tensor] of Object.entries(results)) {
-      // What was written into the caller's array comes back as a copy besides: leave it.
-      if (into[name] !== undefined) continue;
-      const { data } = tensor;
-      if (!(data instanceof Float32Array)) {
-        throw new RetakeError(Code.Internal, "engine-failed", `${name}: expected float32`);
-      }
-      outputs[name] = { shape: tensor.dims, data };
+    for (const spec of this.#program.inputs) {
+      feeds[spec.name] = ortTensor(declaredInput(spec, inputs));
     }
-    return outputs;
+    const results = await this.#session.run(feeds, this.#fetches(into));
+    // What was written into the caller's array comes back as a copy besides: leave it.
+    const given = Object.entries(results).filter(([name]) => into[name] === undefined);
+    return hostTensors(Object.fromEntries(given));
   }
 
   /** Every output by name, with the caller's array where there is one. */

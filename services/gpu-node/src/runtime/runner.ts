@@ -1,5 +1,5 @@
 import type { ProgramSpec } from "@retake/model";
-import type { EngineName, HostTensors, WeightLocations } from "./engine.js";
+import type { EngineName, Exchanger, HostTensors, WeightLocations } from "./engine.js";
 
 /** An engine's inside, as it lives in the worker: blocking calls are fine here. */
 export interface Runner {
@@ -14,8 +14,13 @@ export interface RunnerProgram {
    *
    * @param into  arrays to write outputs to, by name. These outputs are not among the results; a
    *              runner that cannot write into arrays leaves them there instead
+   * @param exchange  how to reach the other ranks: for programs with a shard
    */
-  run(inputs: HostTensors, into?: Readonly<Record<string, Float32Array>>): Promise<HostTensors>;
+  run(
+    inputs: HostTensors,
+    into?: Readonly<Record<string, Float32Array>>,
+    exchange?: Exchanger,
+  ): Promise<HostTensors>;
   close(): Promise<void>;
 }
 

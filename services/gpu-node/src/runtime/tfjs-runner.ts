@@ -100,6 +100,10 @@ export async function createTfjsRunner(
   return {
     numericsId: `tfjs-${tf.version_core}-${terms}`,
     load: async (spec: ProgramSpec, locations: WeightLocations) => {
+      if (spec.kind === "unet" && spec.shard !== undefined) {
+        const message = "tfjs: expected a whole clip, got some frames; use an onnx engine";
+        throw new RetakeError(Code.Unimplemented, "not-supported", message);
+      }
       const program = createProgram(spec);
       return new TfjsProgram(program, await readWeights(program, locations));
     },
