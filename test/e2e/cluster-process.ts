@@ -18,11 +18,15 @@ export interface RunningCluster {
 
 export async function startCluster(
   workplace: Workplace,
-  { nodeCount, leaseMs }: { readonly nodeCount: number; readonly leaseMs: number },
+  {
+    nodeCount,
+    leaseMs,
+    model = tinyModel,
+  }: { readonly nodeCount: number; readonly leaseMs: number; readonly model?: string },
 ): Promise<RunningCluster> {
   const folder = join(workplace.path, "cluster");
   const args = [
-    ...["up", "--nodes", `${nodeCount}`, "--threads", "1", "--model", tinyModel, "--json"],
+    ...["up", "--nodes", `${nodeCount}`, "--threads", "1", "--model", model, "--json"],
     ...["--dir", folder, "--lease-ms", `${leaseMs}`],
   ];
   const env = { ...process.env, RETAKE_CACHE: workplace.cacheDir };
@@ -72,6 +76,14 @@ export interface PrintedEdit {
   readonly weightsHash: string;
   readonly recoveries: number;
   readonly prompts: readonly { readonly framesFinished: number }[];
+  readonly layouts: readonly {
+    readonly phase: string;
+    readonly layout: string;
+    readonly nodeIds: readonly string[];
+    readonly predictedMs: number;
+    readonly measuredMs: number;
+    readonly reason: string;
+  }[];
   readonly files: readonly { readonly name: string; readonly sha256: string }[];
 }
 

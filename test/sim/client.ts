@@ -65,7 +65,7 @@ export class Client implements Process {
 
   start(): void {
     const { world } = this.cluster;
-    world.inProcess(this, world.chance.whole({ min: 0, max: 400 }), () => this.#act());
+    world.inProcess(this, world.chance.whole({ min: 0, max: 2_500 }), () => this.#act());
   }
 
   #act(): void {

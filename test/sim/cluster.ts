@@ -44,6 +44,10 @@ export interface NodePort extends Process {
   crash(restartMs: number): void;
   command(command: { from: CoordinatorPort; epoch: number; effect: Effect }): void;
   tunedFor(editId: string): Tuned | undefined;
+  /** A pass of the branch that a task serves; undefined where it is not here. */
+  branchFor(taskId: string, latents: number): number | undefined;
+  /** Whoever was served asks for no more, or is gone. */
+  endBranch(taskId: string, isFailed: boolean): void;
   partials(): readonly DrawPartial[];
 }
 

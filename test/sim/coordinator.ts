@@ -179,6 +179,7 @@ export class SimCoordinator implements CoordinatorPort {
       }
     }
     if (decision.reason.includes("as the log has it")) world.count("step computed again");
+    if (decision.reason.includes("is called back")) world.count("peer called back");
     if (event.kind !== "heartbeat" && event.kind !== "tick") {
       world.note(`${this.name} ${event.kind}: ${decision.reason}`);
     } else if (decision.reason.includes(";")) world.note(`${this.name}: ${decision.reason}`);

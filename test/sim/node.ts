@@ -2,44 +2,32 @@ import type {
   CoordinatorEvent,
   EditRecord,
   Effect,
+  NodeRates,
   Quorum,
-  Task,
   TaskOrigin,
 } from "@retake/coordinator/job";
 import type { Cluster, CoordinatorPort, DrawPartial, NodePort, Tuned } from "./cluster.js";
+import type { Job, Lent, Member } from "./jobs.js";
 import { mixed } from "./random.js";
+import { chosenRates } from "./rates.js";
 import {
   appliedWeights,
+  branchOf,
   drawGradient,
   frameOf,
+  guidedAfter,
   invertedAfter,
   isFiniteTry,
+  isGuided,
   iterationCount,
+  joinedMoments,
   momentsOf,
-  sampledAfter,
   startWeights,
 } from "./toy.js";
 
 const heartbeatMs = 900;
 const pollMs = 15;
 const pollsMax = 80;
-
-interface Job {
-  readonly task: Task;
-  readonly record: EditRecord;
-  readonly editId: string;
-  readonly epoch: number;
-  readonly from: CoordinatorPort;
-}
-
-interface Member extends Job {
-  quorum: Quorum | null;
-  attempts: number;
-  /** What it serves to the others: its partial of the step under way. */
-  partial: DrawPartial | null;
-  /** The whole gradient of the step under way, waiting for its commit. */
-  reduced: { quorumId: number; step: number; gradient: number } | null;
-}
 
 /** A model node with toy mathematics: it believes what it is told, of the highest epoch. */
 export class SimNode implements NodePort {
@@ -54,6 +42,9 @@ export class SimNode implements NodePort {
   readonly numericsId: string;
   readonly jobs = new Map<string, Job>();
   readonly members = new Map<string, Member>();
+  /** By the task that samples. */
+  readonly #lent = new Map<string, Lent>();
+  readonly #rates: NodeRates;
   #tuned = new Map<string, Tuned>();
   #epoch = 0;
 
@@ -61,6 +52,7 @@ export class SimNode implements NodePort {
     this.cluster = cluster;
     this.name = name;
     this.numericsId = numericsId;
+    this.#rates = chosenRates(cluster.world.chance);
   }
 
   get incarnation(): string {
@@ -71,8 +63,7 @@ export class SimNode implements NodePort {
     this.life += 1;
     this.isUp = true;
     this.#tuned = new Map();
-    this.jobs.clear();
-    this.members.clear();
+    this.#clear();
     this.#heartbeat();
   }
 
@@ -83,7 +74,38 @@ export class SimNode implements NodePort {
     world.note(`${this.name} is killed`);
     this.isUp = false;
     this.life += 1;
+    for (const lent of this.#lent.values()) this.#endLent(lent, true);
     world.at(restartMs, () => this.start());
+  }
+
+  #clear(): void {
+    this.jobs.clear();
+    this.members.clear();
+    for (const lent of this.#lent.values()) this.#endLent(lent, true);
+    this.#lent.clear();
+  }
+
+  branchFor(taskId: string, latents: number): number | undefined {
+    return this.jobs.has(taskId) ? branchOf(latents, -1) : undefined;
+  }
+
+  endBranch(taskId: string, isFailed: boolean): void {
+    const job = this.jobs.get(taskId);
+    if (job === undefined) return;
+    if (!isFailed) {
+      this.#finish(job, "");
+      return;
+    }
+    this.#end(job);
+    const failure = { code: "CANCELED", reason: "stopped", message: "whom it served is gone" };
+    this.#say(job, { kind: "task-failed", failure });
+  }
+
+  /** A connection that ends is seen by the other end, unless the link is cut. */
+  #endLent({ taskId, nodeId }: Lent, isFailed: boolean): void {
+    const { nodes, world } = this.cluster;
+    const peer = nodes.find(({ name }) => name === nodeId);
+    if (peer) world.send(this, peer, () => peer.endBranch(taskId, isFailed));
   }
 
   tunedFor(editId: string): Tuned | undefined {
@@ -99,7 +121,7 @@ export class SimNode implements NodePort {
     world.inProcess(this, heartbeatMs, () => this.#heartbeat());
     const { incarnation, name: nodeId } = this;
     const taskIds = [...this.jobs.keys()];
-    const rates = { flopsPerSecond: 1e9, bytesPerSecond: 1e8, roundTripMs: 1 };
+    const rates = this.#rates;
     for (const coordinator of coordinators) {
       world.send(this, coordinator, () => {
         if (coordinator.state.role !== "active") return;
@@ -116,10 +138,10 @@ export class SimNode implements NodePort {
     const info = {
       ...{ nodeId: this.name, incarnation: this.incarnation, address: `${this.name}:1` },
       ...{ protocolVersion: options.protocolVersion, memoryBytes: 1000 },
-      ...{ numericsId: this.numericsId, models: [{ hash: "m", name: "m" }] },
+      ...{ numericsId: this.numericsId, models: [{ hash: "m", name: "m", tunedParameters: 1000 }] },
     };
     world.send(this, coordinator, () => {
-      const { refusal } = coordinator.handle({ kind: "node-joined", info });
+      const { refusal } = coordinator.handle({ kind: "node-joined", info, rates: this.#rates });
       const { epoch } = coordinator.state;
       if (refusal !== null) return;
       world.send(coordinator, this, () => {
@@ -131,8 +153,7 @@ export class SimNode implements NodePort {
   /** What it ran for an earlier coordinator, or before its lease ran out, is void. */
   #dropAll(epoch: number): void {
     this.#epoch = epoch;
-    this.jobs.clear();
-    this.members.clear();
+    this.#clear();
   }
 
   command({ from, epoch, effect }: { from: CoordinatorPort; epoch: number; effect: Effect }): void {
@@ -151,6 +172,7 @@ export class SimNode implements NodePort {
           this.cluster.world.violate(`${task.id} went to other numerics`);
         }
         this.jobs.set(task.id, job);
+        if (effect.kind === "start-task" && task.helps !== "") return;
         if (effect.kind === "start-task") this.#compute(job);
         else {
           const none = { quorum: null, attempts: 0, partial: null, reduced: null };
@@ -160,6 +182,9 @@ export class SimNode implements NodePort {
       }
       case "abort-task":
         this.#abort(effect.taskId);
+        return;
+      case "lend-branch":
+        this.#lent.set(effect.taskId, { taskId: effect.helper.id, nodeId: effect.helper.nodeId });
         return;
       default:
         if (!("taskId" in effect)) return;
@@ -175,9 +200,12 @@ export class SimNode implements NodePort {
     this.#say(job, { kind: "task-failed", failure });
   }
 
-  #end({ task }: Job): void {
+  #end({ task }: Job, isFailed = true): void {
     this.jobs.delete(task.id);
     this.members.delete(task.id);
+    const lent = this.#lent.get(task.id);
+    if (lent !== undefined) this.#endLent(lent, isFailed);
+    this.#lent.delete(task.id);
   }
 
   /** Whether anybody could still take a result of this task. */
@@ -220,15 +248,19 @@ export class SimNode implements NodePort {
         const failure = { code: "RESOURCE_EXHAUSTED", reason: "disk-full", message: "disk full" };
         this.#say(job, { kind: "task-failed", failure });
       } else if (kind === "encode") {
-        const moments = momentsOf(Number(job.record.artifacts.clip));
-        this.#finish(job, this.#valueOf(job, moments));
+        const { begin, end } = job.task.frames;
+        const clip = Number(job.record.artifacts.clip);
+        const values = Array.from({ length: end - begin }, (_, index) =>
+          this.#valueOf(job, momentsOf(clip, begin + index)),
+        );
+        this.#finish(job, values.join(","));
       } else if (kind === "decode") this.#decode(job, job.task.frames.begin);
       else this.#iterate(job);
     });
   }
 
   #finish(job: Job, artifactId: string): void {
-    this.#end(job);
+    this.#end(job, false);
     this.#say(job, { kind: "task-finished", result: { artifactId, files: [] } });
   }
 
@@ -249,7 +281,8 @@ export class SimNode implements NodePort {
     const { artifacts } = record;
     const isInversion = task.kind === "invert";
     const from = isInversion ? artifacts.inverted : artifacts.sampled[task.promptIndex];
-    const begin = isInversion ? Number(artifacts.moments) : Number(artifacts.inverted.artifactId);
+    const moments = artifacts.moments.map(({ artifactId }) => artifactId);
+    const begin = isInversion ? joinedMoments(moments) : Number(artifacts.inverted.artifactId);
     const resume =
       from && from.done > 0
         ? { done: from.done, latents: Number(from.artifactId) }
@@ -261,7 +294,7 @@ export class SimNode implements NodePort {
       }
       const next = isInversion
         ? invertedAfter(latents, Number(artifacts.delta))
-        : sampledAfter(latents, task.promptIndex);
+        : this.#sampled(job, latents);
       const artifactId = this.#valueOf(job, next);
       this.#say(job, {
         kind: "latents",
@@ -270,6 +303,27 @@ export class SimNode implements NodePort {
       this.#later(job, () => go(done + 1, next));
     };
     go(resume.done, resume.latents);
+  }
+
+  #sampled({ task, record }: Job, latents: number): number {
+    const prompted = branchOf(latents, task.promptIndex);
+    if (!isGuided(record.spec)) return guidedAfter(prompted);
+    return guidedAfter(prompted, this.#lentBranch(task.id, latents) ?? branchOf(latents, -1));
+  }
+
+  /** Undefined where no peer computes it: this node does both from now on. */
+  #lentBranch(taskId: string, latents: number): number | undefined {
+    const { nodes, world } = this.cluster;
+    const lent = this.#lent.get(taskId);
+    if (lent === undefined) return undefined;
+    const peer = nodes.find(({ name }) => name === lent.nodeId);
+    const isThere = peer?.isUp && world.nowMs >= peer.stoppedUntilMs && !world.isCut(this, peer);
+    const value = isThere ? peer.branchFor(lent.taskId, latents) : undefined;
+    world.count(value === undefined ? "branch peer lost" : "branch by a peer");
+    if (value !== undefined) return value;
+    this.#endLent(lent, true);
+    this.#lent.delete(taskId);
+    return undefined;
   }
 
   #tell(member: Member | undefined, effect: Effect): void {

@@ -22,7 +22,27 @@ const rewriting =
   (state, event, nowMs, options) =>
     sound(state, rewrite(event, state), nowMs, options);
 
+/** What helps a sampling that has ended is named on, by the record and by what is stored of it. */
+const keepingHelpers =
+  (sound: Decide): Decide =>
+  (state, event, nowMs, options) => {
+    const decision = sound(state, event, nowMs, options);
+    let after = decision.state;
+    const effects = decision.effects.map((effect) => {
+      if (effect.kind !== "write-record") return effect;
+      const before = state.edits.get(effect.editId)?.record.tasks ?? [];
+      const left = before.filter(
+        ({ id, helps }) => helps !== "" && !effect.record.tasks.some((task) => task.id === id),
+      );
+      const record = { ...effect.record, tasks: [...effect.record.tasks, ...left] };
+      after = withRecord(after, record);
+      return { ...effect, record };
+    });
+    return { ...decision, state: after, effects };
+  };
+
 export const plants: readonly Plant[] = [
+  { name: "keeps a helper whose sampling has ended", decide: keepingHelpers },
   { name: "writes without comparing: a fenced coordinator goes on", isWithoutCompareAndSet: true },
   {
     name: "takes results of tasks that no record names any more",

@@ -20,6 +20,7 @@ describe("simulate", () => {
       ...["node killed", "coordinator killed", "stopped node", "stopped coor", "cut message"],
       ...["dropped message", "doubled message", "late message", "clock jump", "slow disk"],
       ...["write to a full store", "full disk of a node", "corrupted shard", "drain", "all killed"],
+      ...["branch by a peer", "branch peer lost", "peer called back"],
       ...["step computed again", "state from a snapshot", "state from a peer"],
       ...["fenced coordinator", "takeover", "retried edit", "refused: quorum-stale"],
       ...["refused: step-stale", "refused: task-stale", "edit canceled", "edit failed"],

@@ -49,7 +49,7 @@ export function simulate(seed: number, plant?: Plant): SimResult {
   }
   coordinators.push(new SimCoordinator(cluster, "coordinator-0"));
   if (chance.happens(0.5)) coordinators.push(new SimCoordinator(cluster, "coordinator-1"));
-  const editCount = chance.whole({ min: 1, max: 2 });
+  const editCount = chance.whole({ min: 1, max: 3 });
   const clients: Client[] = [];
   for (let index = 0; index < editCount; index += 1) {
     const spec = chosenSpec(chance, world.nowMs);
@@ -77,18 +77,25 @@ function chosenSpec(chance: Chance, nowMs: number): EditSpec {
     (_, index) => `p${index}`,
   );
   return {
-    ...{ sourcePrompt: "a clip", prompts, negativePrompt: "", model: "m", layout: "auto" },
+    ...{ sourcePrompt: "a clip", prompts, negativePrompt: "", model: "m" },
+    layout: chosenLayout(chance),
     videoId: String(chance.whole({ min: 0, max: 1e6 })),
     settings: {
       ...{ frames: chance.whole({ min: 1, max: 6 }), stride: 1, start: "0", width: 8, height: 8 },
       ...{ fit: "crop", steps, rate: 1, draws: chance.whole({ min: 1, max: 4 }), mode: "paper" },
-      ...{ temporalStart: "no-op", memory: "fast", ddim: 3, guidance: 1, strength: 1, batch: 1 },
+      ...{ temporalStart: "no-op", memory: "fast", ddim: 3, strength: 1, batch: 1 },
+      guidance: chance.happens(0.7) ? 7.5 : 1,
       seed: chance.whole({ min: 0, max: 1e6 }),
     },
     ...{ priority: 0, startByMs: 0, memoryBytesNeeded: 0 },
     finishByMs: chance.happens(0.05) ? nowMs + chance.whole({ min: 1_000, max: 9_000 }) : 0,
     snapshotEverySteps: chance.whole({ min: 0, max: 3 }),
   };
+}
+
+function chosenLayout(chance: Chance): EditSpec["layout"] {
+  const others = ["one", "prompts", "branches"] as const;
+  return chance.happens(0.7) ? "auto" : (others[chance.whole({ min: 0, max: 2 })] ?? "auto");
 }
 
 /** What must hold of an edit in the end. */
@@ -116,6 +123,9 @@ function judge({ world, store, coordinators }: Cluster, client: Client): void {
   const frames = expected.frames[0]?.map(String) ?? [];
   if (received.some((artifactId, frame) => artifactId !== frames[frame])) {
     world.violate(`edit ${editId}: frames differ from those of an undisturbed run`);
+  }
+  if (record.layouts.some(({ measuredMs, reason }) => measuredMs <= 0 || reason === "")) {
+    world.violate(`edit ${editId} ended with a layout that did not`);
   }
   if (record.state !== "succeeded") return;
   if (record.artifacts.files[0]?.artifactId !== String(expected.published)) {

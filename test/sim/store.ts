@@ -74,6 +74,12 @@ export class Store {
     if (went || next.artifacts.inverted.done < before.artifacts.inverted.done) {
       world.violate(`edit ${next.id} lost a resume point`);
     }
+    for (const { helps, id } of next.tasks) {
+      if (helps === "" || next.tasks.some((task) => task.id === helps)) continue;
+      world.violate(`task ${id} of ${next.id} helps ${helps}, which has ended`);
+    }
+    const busy = next.tasks.flatMap(({ nodeId }) => (nodeId === "" ? [] : [nodeId]));
+    if (new Set(busy).size < busy.length) world.violate(`edit ${next.id} has a node twice`);
     if (next.reason === "") world.violate(`edit ${next.id} was changed without a reason`);
   }
 

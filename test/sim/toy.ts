@@ -6,7 +6,9 @@ export const iterationCount = 3;
 
 const videoOf = ({ videoId }: EditSpec): number => Number(videoId);
 export const clipOf = (spec: EditSpec): number => mixed(1, videoOf(spec));
-export const momentsOf = (clip: number): number => mixed(2, clip);
+/** Of the whole clip, from its parts in their order, each of which lists its frames'. */
+export const joinedMoments = (parts: readonly string[]): number =>
+  mixed(11, ...parts.flatMap((part) => part.split(",").map(Number)));
 export const startWeights = ({ settings }: EditSpec): number => mixed(3, settings.seed);
 
 /** Whether the draws of a try blow up: about one in nine, in every third edit. */
@@ -15,14 +17,19 @@ export const isFiniteTry = ({ settings }: EditSpec, attempts: number): boolean =
 
 type Toy = (...inputs: readonly number[]) => number;
 
+/** Inputs: clip, which frame. */
+export const momentsOf: Toy = (...inputs) => mixed(2, ...inputs);
 /** Of one draw: inputs are the weights, how often draws were tried, and which draw it is. */
 export const drawGradient: Toy = (...inputs) => mixed(4, ...inputs);
 /** Inputs: weights, gradient. */
 export const appliedWeights: Toy = (...inputs) => mixed(6, ...inputs);
 /** Inputs: latents, delta. */
 export const invertedAfter: Toy = (...inputs) => mixed(7, ...inputs);
-/** Inputs: latents, which prompt. */
-export const sampledAfter: Toy = (...inputs) => mixed(8, ...inputs);
+/** Inputs: latents, which prompt; -1 is the branch without one. */
+export const branchOf: Toy = (...inputs) => mixed(8, ...inputs);
+/** Inputs: the branch with the prompt, and the other one where the edit is guided. */
+export const guidedAfter: Toy = (...inputs) => mixed(12, ...inputs);
+export const isGuided = ({ settings }: EditSpec): boolean => settings.guidance !== 1;
 /** Inputs: latents, which frame. */
 export const frameOf: Toy = (...inputs) => mixed(9, ...inputs);
 export const publishedOf = (record: Pick<EditRecord, "artifacts">): number =>
@@ -66,11 +73,18 @@ export function expectedOf(
     tries += 1;
   }
   const delta = spec.settings.steps === 0 ? 0 : (weights.at(-1) ?? 0);
-  let inverted = momentsOf(clipOf(spec));
+  const clip = clipOf(spec);
+  const moments = Array.from({ length: spec.settings.frames }, (_, frame) =>
+    momentsOf(clip, frame),
+  );
+  let inverted = joinedMoments([moments.join(",")]);
   for (let i = 0; i < iterationCount; i += 1) inverted = invertedAfter(inverted, delta);
   const frames = spec.prompts.map((_, promptIndex) => {
     let latents = inverted;
-    for (let i = 0; i < iterationCount; i += 1) latents = sampledAfter(latents, promptIndex);
+    for (let i = 0; i < iterationCount; i += 1) {
+      const without = isGuided(spec) ? [branchOf(latents, -1)] : [];
+      latents = guidedAfter(branchOf(latents, promptIndex), ...without);
+    }
     return Array.from({ length: spec.settings.frames }, (_frame, frame) => frameOf(latents, frame));
   });
   const published = mixed(10, ...frames.flat());

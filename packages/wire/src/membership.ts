@@ -16,4 +16,6 @@ export {
   NodeRates,
   NodeState,
   NodeStatus,
+  PassKind,
+  PassTime,
 } from "./generated/retake/v1/membership.js";

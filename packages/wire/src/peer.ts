@@ -1,7 +1,13 @@
 /** What a node asks of another. */
 export {
-  OpenBranchRequest,
-  OpenBranchResponse,
+  LendBranchRequest,
+  LendBranchResponse,
+  ServeBranchRequest,
+  ServeBranchResponse,
+} from "./generated/retake/v1/node.js";
+export {
+  BranchOpen,
+  BranchPass,
   PeerServiceClient,
   type PeerServiceServer,
   PeerServiceService,

@@ -13,7 +13,12 @@ import {
 } from "@retake/wire";
 import { ArtifactServiceClient } from "@retake/wire/artifact";
 import { EditServiceClient, type EditSpec, Settings, type UploadRequest } from "@retake/wire/edit";
-import { MembershipServiceClient, ModelInfo, type NodeInfo } from "@retake/wire/membership";
+import {
+  MembershipServiceClient,
+  ModelInfo,
+  type NodeInfo,
+  type NodeRates,
+} from "@retake/wire/membership";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Coordinator, createCoordinator } from "./create-coordinator.js";
@@ -86,6 +91,13 @@ describe("createCoordinator", () => {
     models: [model],
   };
 
+  const rates: NodeRates = {
+    ...{ flopsPerSecond: 2, bytesPerSecond: 3, roundTripMs: 4 },
+    passes: [
+      ...[{ modelHash: "h1", kind: "PASS_KIND_UNET", frames: 8, pixelsPerFrame: 64 } as const],
+    ].map((pass) => ({ ...pass, durationMs: 5, passesAtOnce: 1 })),
+  };
+
   it("takes the chunks of a file, keeps what came, and goes on from there", async () => {
     await expect(upload([chunk(0, 1000)], "one")).rejects.toMatchObject({
       reason: "file-truncated",
@@ -121,7 +133,11 @@ describe("createCoordinator", () => {
 
   it("knows no model before a node that serves it has joined", async () => {
     await expect(submit()).rejects.toMatchObject({ reason: "model-unknown", code: "NOT_FOUND" });
-    const joined = await callUnary(membership.join.bind(membership), { node: aNode }, call());
+    const joined = await callUnary(
+      membership.join.bind(membership),
+      { node: aNode, rates },
+      call(),
+    );
     expect(joined).toMatchObject({ epoch: 1, leaseDurationMs: 10_000, natsServers: [] });
     await expect(submit({ model: "other" })).rejects.toMatchObject({ reason: "model-unknown" });
   });
@@ -261,16 +277,16 @@ describe("createCoordinator", () => {
   it("takes nodes of its protocol only, and tells what they are", async () => {
     const node = { ...aNode, nodeId: "n2", protocolVersion: 99 };
     await expect(
-      callUnary(membership.join.bind(membership), { node }, call()),
+      callUnary(membership.join.bind(membership), { node, rates }, call()),
     ).rejects.toMatchObject({ reason: "protocol-mismatch" });
     const unknown = { nodeId: "n3", incarnation: "i", taskIds: [] };
-    const rates = { flopsPerSecond: 0, bytesPerSecond: 0, roundTripMs: 0 };
     const beat = { ...unknown, rates };
     expect(await callUnary(membership.heartbeat.bind(membership), beat, call())).toMatchObject({
       mustJoin: true,
     });
     const { nodes } = await callUnary(membership.listNodes.bind(membership), {}, call());
     expect(nodes.map(({ node: told }) => [told?.nodeId, told?.pid])).toEqual([["n1", 1]]);
+    expect(nodes[0]?.rates).toEqual(rates);
   });
 
   it("counts what it decides", async () => {
@@ -289,7 +305,7 @@ describe("createCoordinator", () => {
     await other.active;
     const to = [other.address, credentials.createInsecure(), clientOptions] as const;
     const [client, members] = [new EditServiceClient(...to), new MembershipServiceClient(...to)];
-    await callUnary(members.join.bind(members), { node: aNode }, call());
+    await callUnary(members.join.bind(members), { node: aNode, rates }, call());
     await sendStream(client.upload.bind(client), [chunk(0, video.length)], call());
     const request = { requestId: "r", spec: spec() };
     const { edit } = await callUnary(client.submit.bind(client), request, call());

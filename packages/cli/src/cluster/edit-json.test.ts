@@ -9,6 +9,16 @@ const edit: Edit = {
   spec: EditSpec.fromPartial({ sourcePrompt: "a car", settings: { steps: 9 } }),
   results: [{ prompt: "a horse", progress: { done: 1, total: 2 }, framesFinished: 4 }],
   files: [{ name: "a.mp4", artifactId: "f", sizeBytes: 5 }],
+  layouts: [
+    {
+      ...{ phase: "PHASE_SAMPLE", layout: "LAYOUT_BRANCHES", nodeIds: ["a", "b"], promptIndex: 0 },
+      ...{ predictedMs: 4000, measuredMs: 4200, reason: "one was slower" },
+    },
+    {
+      ...{ phase: "PHASE_DECODE", layout: "LAYOUT_VAE_FRAMES", nodeIds: ["a"] },
+      ...{ predictedMs: 0, measuredMs: 0, reason: "none measured", promptIndex: undefined },
+    },
+  ],
 };
 
 describe("editJson", () => {
@@ -18,6 +28,10 @@ describe("editJson", () => {
       ...{ failure: null, source: "a car", settings: { steps: 9 }, committedSteps: 3 },
       prompts: [{ prompt: "a horse", progress: { done: 1, total: 2 }, framesFinished: 4 }],
       files: [{ name: "a.mp4", sha256: "f", bytes: 5 }],
+      layouts: [
+        { phase: "sample", layout: "branches", promptIndex: 0, measuredMs: 4200 },
+        { phase: "decode", layout: "vae-frames", promptIndex: null },
+      ],
     });
   });
 });
@@ -35,6 +49,16 @@ describe("editPage", () => {
     const failure = { code: "INTERNAL", reason: "bug", message: "it broke" };
     expect(editPage({ ...edit, failure })).toContain("it broke (bug)");
     expect(editPage(edit)).toContain("3 of 9 steps");
+  });
+
+  it("says how each phase was divided, what was predicted and what it took", () => {
+    const lines = editPage(edit).split("\n");
+    expect(lines.filter((line) => line.startsWith("layout")).join("\n")).toMatch(
+      new RegExp(
+        "sample of prompt 0: branches on a, b; predicted 4\\S* s, took 4\\S* s; one was slower\n" +
+          ".*decode: vae-frames on a; not predicted, runs; none measured",
+      ),
+    );
   });
 });
 

@@ -1,6 +1,13 @@
 import { Code, RetakeError } from "@retake/errors";
-import { type Edit, type EditEvent, EditState, type Progress } from "@retake/wire/edit";
+import {
+  type Edit,
+  type EditEvent,
+  EditState,
+  type LayoutReport,
+  type Progress,
+} from "@retake/wire/edit";
 import { aligned } from "../text/aligned.js";
+import { durationText } from "../text/duration-text.js";
 
 /** An edit as commands print it. */
 export interface EditJson {
@@ -24,6 +31,7 @@ function plain(value: string, prefix: string): string {
   return value.replace(new RegExp(`^${prefix}_`), "").toLowerCase();
 }
 
+const layoutText = (layout: string): string => plain(layout, "LAYOUT").replaceAll("_", "-");
 export const stateText = ({ state }: Edit): string => plain(state, "EDIT_STATE");
 export const phaseText = ({ phase }: Edit): string => plain(phase, "PHASE");
 
@@ -43,8 +51,9 @@ export function editJson(edit: Edit): EditJson {
       ...{ prompt, progress: progressJson(progress), framesFinished },
     })),
     files: files.map(({ name, artifactId: sha256, sizeBytes: bytes }) => ({ name, sha256, bytes })),
-    layouts: layouts.map(({ phase, layout, ...report }) => ({
-      ...{ phase: plain(phase, "PHASE"), layout: plain(layout, "LAYOUT"), ...report },
+    layouts: layouts.map(({ phase, layout, promptIndex, ...report }) => ({
+      ...{ phase: plain(phase, "PHASE"), layout: layoutText(layout), ...report },
+      promptIndex: promptIndex ?? null,
     })),
     ...{ committedSteps: edit.committedSteps, weightsHash: edit.weightsHash },
     ...{ submittedUnixMs: edit.submittedUnixMs, startedUnixMs: edit.startedUnixMs },
@@ -79,6 +88,17 @@ export function editLine(edit: Edit): string {
   return `${edit.id} ${stateText(edit)}${where}: ${edit.reason}`;
 }
 
+/** How a phase was divided, what was predicted and what it took, and why. */
+function layoutLine(report: LayoutReport): string {
+  const { phase, layout, nodeIds, promptIndex, predictedMs, measuredMs, reason } = report;
+  const what =
+    plain(phase, "PHASE") + (promptIndex === undefined ? "" : ` of prompt ${promptIndex}`);
+  const predicted = predictedMs === 0 ? "not predicted" : `predicted ${durationText(predictedMs)}`;
+  const took = measuredMs === 0 ? "runs" : `took ${durationText(measuredMs)}`;
+  const where = `${layoutText(layout)} on ${nodeIds.join(", ")}`;
+  return `${what}: ${where}; ${predicted}, ${took}; ${reason}`;
+}
+
 /** All that a person wants to know of an edit. */
 export function editPage(edit: Edit): string {
   const { spec, failure } = edit;
@@ -94,6 +114,7 @@ export function editPage(edit: Edit): string {
     ]),
     ["tuned", `${edit.committedSteps} of ${spec?.settings?.steps ?? 0} steps`],
     ...(edit.weightsHash === "" ? [] : [["weights", edit.weightsHash]]),
+    ...edit.layouts.map((report) => ["layout", layoutLine(report)]),
     ["attempt", `${edit.attempt}, ${edit.recoveries} recoveries`],
     ...edit.files.map(({ name, sizeBytes }) => ["file", `${name}, ${sizeBytes} bytes`]),
   ];

@@ -7,6 +7,7 @@ import type { EditToSubmit, LayoutName } from "./edit-to-submit.js";
 
 const layouts: Readonly<Record<LayoutName, Layout>> = {
   auto: Layout.LAYOUT_UNSPECIFIED,
+  one: Layout.LAYOUT_ONE,
   prompts: Layout.LAYOUT_PROMPTS,
   branches: Layout.LAYOUT_BRANCHES,
   frames: Layout.LAYOUT_FRAMES,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { NodeInfo } from "../generated/retake/v1/membership.js";
+import type { NodeInfo, PassTime } from "../generated/retake/v1/membership.js";
 import { protocolVersion } from "../protocol-version.js";
 import { decodeNodeInfo, decodeNodeRates } from "./node-info.js";
 
@@ -40,12 +40,16 @@ describe("decodeNodeInfo", () => {
 
   it("refuses another protocol with a sentence that says what to do", () => {
     const other = { ...node, protocolVersion: protocolVersion + 1 };
-    expect(() => decodeNodeInfo(other)).toThrow(/expected protocol 1, got 2; run one release/);
+    expect(() => decodeNodeInfo(other)).toThrow(/expected protocol \d+, got \d+; run one release/);
   });
 });
 
 describe("decodeNodeRates", () => {
-  const rates = { flopsPerSecond: 1e9, bytesPerSecond: 0, roundTripMs: 0.2 };
+  const pass: PassTime = {
+    ...{ modelHash: "abc", kind: "PASS_KIND_UNET", frames: 8, pixelsPerFrame: 4096 },
+    ...{ durationMs: 3.5, passesAtOnce: 1 },
+  };
+  const rates = { flopsPerSecond: 1e9, bytesPerSecond: 0, roundTripMs: 0.2, passes: [pass] };
 
   it("takes rates, also those that were not measured yet", () => {
     expect(decodeNodeRates(rates)).toBe(rates);
@@ -56,6 +60,12 @@ describe("decodeNodeRates", () => {
     { ...rates, flopsPerSecond: Number.NaN },
     { ...rates, roundTripMs: -1 },
     { ...rates, bytesPerSecond: Number.POSITIVE_INFINITY },
+    { ...rates, passes: [{ ...pass, modelHash: "" }] },
+    { ...rates, passes: [{ ...pass, frames: 0 }] },
+    { ...rates, passes: [{ ...pass, passesAtOnce: 0 }] },
+    { ...rates, passes: [{ ...pass, pixelsPerFrame: 0 }] },
+    { ...rates, passes: [{ ...pass, durationMs: Number.NaN }] },
+    { ...rates, passes: Array.from({ length: 65 }, () => pass) },
   ])("refuses %o", (wrong) => {
     expect(() => decodeNodeRates(wrong)).toThrow(
       expect.objectContaining({ reason: "bad-message" }),

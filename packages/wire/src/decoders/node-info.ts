@@ -14,6 +14,10 @@ const timestepsMax = 100_000;
 const nameCharactersMax = 256;
 const cardCharactersMax = 64 * 1024;
 const rateMax = 1e21;
+const passesMax = 64;
+const pixelsMax = 2 ** 28;
+const framesMax = 4096;
+const passMsMax = 1e9;
 
 /**
  * What a node says of itself when it joins.
@@ -56,8 +60,19 @@ export function decodeNodeInfo(given: NodeInfo | undefined): NodeInfo {
 /** @throws RetakeError  `bad-message`; rates that were not measured yet are 0 */
 export function decodeNodeRates(rates: NodeRates | undefined): NodeRates {
   const given = present(rates, "rates");
-  for (const [subject, value] of Object.entries(given)) {
-    finiteNumber(Number(value), { subject, min: 0, max: rateMax });
+  const { passes, ...speeds } = given;
+  for (const [subject, value] of Object.entries(speeds)) {
+    finiteNumber(value, { subject, min: 0, max: rateMax });
+  }
+  if (passes.length > passesMax) {
+    throw badMessage("passes", { expected: `at most ${passesMax}`, got: passes.length });
+  }
+  for (const { modelHash, frames, pixelsPerFrame, durationMs, passesAtOnce } of passes) {
+    decodeToken(modelHash, { subject: "pass: model hash" });
+    wholeNumber(frames, { subject: "pass: frames", min: 1, max: framesMax });
+    wholeNumber(pixelsPerFrame, { subject: "pass: pixels per frame", min: 1, max: pixelsMax });
+    wholeNumber(passesAtOnce, { subject: "pass: at once", min: 1, max: threadsMax });
+    finiteNumber(durationMs, { subject: "pass: duration", min: 0, max: passMsMax });
   }
   return given;
 }

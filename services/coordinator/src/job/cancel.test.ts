@@ -25,7 +25,7 @@ describe("onCancel", () => {
     expect(cluster.record().state).toBe("canceling");
     const result = { artifactId: "late", files: [] };
     cluster.tell({ kind: "task-finished", ...cluster.from(task), result });
-    expect(cluster.record()).toMatchObject({ state: "canceled", artifacts: { moments: "" } });
+    expect(cluster.record()).toMatchObject({ state: "canceled", artifacts: { moments: [] } });
   });
 
   it("is canceled with the lease of a node that says nothing", () => {

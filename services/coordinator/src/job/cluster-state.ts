@@ -80,7 +80,25 @@ export interface NodeInfo {
   readonly address: string;
   readonly memoryBytes: number;
   readonly numericsId: string;
-  readonly models: readonly { readonly hash: string; readonly name: string }[];
+  readonly models: readonly {
+    readonly hash: string;
+    readonly name: string;
+    /** Values of the flat vector. */
+    readonly tunedParameters: number;
+  }[];
+}
+
+export type PassKind = "unet" | "gradients" | "encode" | "decode";
+
+/** How long a pass took on a node lately. */
+export interface PassTime {
+  readonly modelHash: string;
+  readonly kind: PassKind;
+  readonly frames: number;
+  readonly pixelsPerFrame: number;
+  /** Of as many passes as the node runs at once. */
+  readonly durationMs: number;
+  readonly passesAtOnce: number;
 }
 
 export interface NodeRates {
@@ -88,6 +106,7 @@ export interface NodeRates {
   readonly flopsPerSecond: number;
   readonly bytesPerSecond: number;
   readonly roundTripMs: number;
+  readonly passes: readonly PassTime[];
 }
 
 export interface NodeView {

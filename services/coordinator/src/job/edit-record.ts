@@ -119,6 +119,8 @@ export interface Task {
   /** -1 where the task is of no single prompt. */
   readonly promptIndex: number;
   readonly frames: FrameRange;
+  /** The task that samples, for one that computes a guidance branch for it; else empty. */
+  readonly helps: string;
   readonly startedMs: number;
 }
 
@@ -132,7 +134,8 @@ export interface LatentsAt {
 /** Ids of artifacts by their role; empty where there is none yet. */
 export interface Artifacts {
   readonly clip: string;
-  readonly moments: string;
+  /** Of the clip's frames, in their order, as far as they are there. */
+  readonly moments: readonly MomentsPart[];
   readonly delta: string;
   readonly inverted: LatentsAt;
   /** By prompt. */
@@ -140,6 +143,11 @@ export interface Artifacts {
   /** By prompt and frame. */
   readonly frames: readonly (readonly string[])[];
   readonly files: readonly ResultFile[];
+}
+
+export interface MomentsPart {
+  readonly frames: FrameRange;
+  readonly artifactId: string;
 }
 
 export interface ResultFile {
@@ -182,12 +190,16 @@ export type LayoutName = "one" | "prompts" | "branches" | "draws" | "vae-frames"
 
 export interface LayoutReport {
   readonly phase: Phase;
+  /** -1 where it is of no single prompt. */
+  readonly promptIndex: number;
   readonly layout: LayoutName;
   readonly nodeIds: readonly string[];
   /** 0: not known. */
   readonly predictedMs: number;
+  /** 0 while it runs. */
   readonly measuredMs: number;
   readonly reason: string;
+  readonly startedMs: number;
 }
 
 const noLatents: LatentsAt = { done: 0, total: 0, artifactId: "" };
@@ -195,7 +207,7 @@ const noLatents: LatentsAt = { done: 0, total: 0, artifactId: "" };
 /** No artifacts yet. */
 export function noArtifacts({ prompts, settings }: EditSpec): Artifacts {
   return {
-    ...{ clip: "", moments: "", delta: "", files: [] },
+    ...{ clip: "", moments: [], delta: "", files: [] },
     inverted: noLatents,
     sampled: prompts.map(() => noLatents),
     frames: prompts.map(() => Array.from({ length: settings.frames }, () => "")),

@@ -27,6 +27,12 @@ export type Effect =
   | ({ readonly kind: "send-commit"; readonly quorumId: number; readonly step: number } & OfMember)
   | ({ readonly kind: "take-snapshot" } & OfMember)
   | ({ readonly kind: "finish-tuning" } & OfMember)
+  /** Tells the node that samples who computes a branch for it from now on, and where. */
+  | ({
+      readonly kind: "lend-branch";
+      readonly helper: Task;
+      readonly address: string;
+    } & OfMember)
   | ({ readonly kind: "abort-task"; readonly reason: string } & OfMember)
   /** Ends all calls of this coordinator: another has the store. */
   | { readonly kind: "step-down"; readonly reason: string };

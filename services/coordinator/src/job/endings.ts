@@ -46,6 +46,9 @@ export function dropTask(turn: Turn, editId: string, task: Task): void {
   const progress = new Map(view.progress);
   progress.delete(task.id);
   putEdit(turn, { ...view, progress, record: { ...view.record, tasks } });
+  for (const helper of tasks.filter(({ helps }) => helps === task.id)) {
+    abortTask(turn, { editId, task: helper, reason: `${task.id} has ended, which it helped` });
+  }
 }
 
 /** The node has ended a task: it may take another. */

@@ -73,7 +73,7 @@ export type CoordinatorEvent =
       readonly requestId: string;
     }
   // of nodes
-  | { readonly kind: "node-joined"; readonly info: NodeInfo }
+  | { readonly kind: "node-joined"; readonly info: NodeInfo; readonly rates: NodeRates }
   | {
       readonly kind: "heartbeat";
       readonly nodeId: string;

@@ -27,5 +27,5 @@ export {
 export type { Effect, EffectOf } from "./effects.js";
 export type { CommitLog, CoordinatorEvent, EventOf, TaskOrigin } from "./events.js";
 export { whyWaits } from "./placement.js";
-export { type PhaseCost, type Plan, plannedLayout } from "./planning.js";
+export { type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
 export type { Decision } from "./turn.js";

@@ -32,7 +32,7 @@ describe("onJoined", () => {
     const late = { artifactId: "late", files: [] };
     const event = { kind: "task-finished", ...cluster.from(old), result: late } as const;
     expect(cluster.tell(event).refusal?.reason).toBe("task-stale");
-    expect(cluster.record().artifacts.moments).toBe("");
+    expect(cluster.record().artifacts.moments).toEqual([]);
   });
 
   it("keeps a second node of the same name out until the lease of the first ran out", () => {
@@ -88,7 +88,7 @@ describe("onHeartbeat", () => {
     const cluster = new ACluster();
     expect(cluster.heartbeat("a", []).refusal?.reason).toBe("lease-lost");
     cluster.join("a");
-    const rates = { flopsPerSecond: 1, bytesPerSecond: 1, roundTripMs: 1 };
+    const rates = { flopsPerSecond: 1, bytesPerSecond: 1, roundTripMs: 1, passes: [] };
     const old = { kind: "heartbeat", nodeId: "a", incarnation: "a0", rates, taskIds: [] } as const;
     expect(cluster.tell(old).refusal?.reason).toBe("lease-lost");
   });

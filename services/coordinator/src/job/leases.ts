@@ -2,6 +2,7 @@ import type { NodeView } from "./cluster-state.js";
 import type { Failure } from "./edit-record.js";
 import { abortTask } from "./endings.js";
 import type { EventOf } from "./events.js";
+import { goOnAlone } from "./lending.js";
 import { countFailure, loseTask, removeMember } from "./members.js";
 import { because, editOf, putNode, refuse, type Turn } from "./turn.js";
 
@@ -12,7 +13,7 @@ const lost = (message: string): Failure => ({ code: "UNAVAILABLE", reason: "node
  * Two nodes of one name at two addresses are not told apart by anything else: the second waits
  * until the lease of the first has run out.
  */
-export function onJoined(turn: Turn, { info }: EventOf<"node-joined">): void {
+export function onJoined(turn: Turn, { info, rates }: EventOf<"node-joined">): void {
   const { options, state } = turn;
   const { nodeId, incarnation, protocolVersion, address } = info;
   const before = state.nodes.get(nodeId);
@@ -32,17 +33,15 @@ export function onJoined(turn: Turn, { info }: EventOf<"node-joined">): void {
   if (isAnother) loseNode(turn, before, `node ${nodeId} has started again`);
   const nowMs = turn.state.leaseClock.nowMs;
   const fresh: NodeView = {
-    ...{ info, rates: noRates, state: "ready", reason: "joined" },
+    ...{ info, rates, state: "ready", reason: "joined" },
     ...{ leaseEndsMs: 0, restsUntilMs: 0, joinedMs: nowMs, tasks: [], modelLoaded: "" },
   };
   const node = turn.state.nodes.get(nodeId) ?? fresh;
   const leaseEndsMs = nowMs + options.leaseDurationMs;
-  const nodes = new Map(turn.state.nodes).set(nodeId, { ...node, info, leaseEndsMs });
+  const nodes = new Map(turn.state.nodes).set(nodeId, { ...node, info, rates, leaseEndsMs });
   turn.state = { ...turn.state, nodes };
   because(turn, `node ${nodeId} holds its place for ${options.leaseDurationMs} ms`);
 }
-
-const noRates = { flopsPerSecond: 0, bytesPerSecond: 0, roundTripMs: 0 };
 
 /** Prolongs a lease, and compares what the node runs with what it should. */
 export function onHeartbeat(turn: Turn, event: EventOf<"heartbeat">): void {
@@ -114,6 +113,10 @@ export function endStalls(turn: Turn): void {
       const task = turn.state.edits.get(editId)?.record.tasks.find(({ id }) => id === taskId);
       if (task === undefined || task.kind === "tune" || nowMs - heardMs < taskStallMs) continue;
       abortTask(turn, { editId, task, reason: "stalled" });
+      if (task.helps !== "") {
+        goOnAlone(turn, editId, { helper: task, why: `${taskId} stalled on ${node.info.nodeId}` });
+        continue;
+      }
       const { nodeId } = node.info;
       const failure = lost(`task ${taskId} on node ${nodeId}: nothing heard for ${taskStallMs} ms`);
       countFailure(turn, { editId, nodeId, failure });

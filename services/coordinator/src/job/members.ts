@@ -1,6 +1,7 @@
 import type { MemberView } from "./cluster-state.js";
 import { type Failure, isTerminal } from "./edit-record.js";
 import { abortTask, dropTask, endEdit } from "./endings.js";
+import { goOnAlone } from "./lending.js";
 import { isEligible } from "./placement.js";
 import { afterFailure, retryClassOf } from "./retries.js";
 import { because, editOf, putNode, putRecord, putTune, type Turn } from "./turn.js";
@@ -113,8 +114,18 @@ export function loseTask(
   } else {
     dropTask(turn, editId, task);
   }
-  // Where the coordinator's own disk is full, no node is to blame.
+  // Where the coordinator's own disk is full, no node is to blame; nor is a helper that was no
+  // longer asked.
   const isOurs = turn.state.isStoreFull && retryClassOf(failure) === "room";
-  if (task.nodeId !== "" && !isOurs) restNode(turn, { nodeId: task.nodeId, why: failure.message });
-  countFailure(turn, { editId, nodeId: task.nodeId, failure });
+  const isAtFault = !isOurs && !(task.helps !== "" && failure.reason === "stopped");
+  if (task.nodeId !== "" && isAtFault) {
+    restNode(turn, { nodeId: task.nodeId, why: failure.message });
+  }
+  if (task.helps === "") {
+    countFailure(turn, { editId, nodeId: task.nodeId, failure });
+    return;
+  }
+  // Nothing is lost but time.
+  putRecord(turn, editId, { recoveries: record.recoveries + 1 });
+  goOnAlone(turn, editId, { helper: task, why: failure.message });
 }

@@ -5,7 +5,7 @@ export interface Unit {
   readonly kind: Phase;
   /** -1 where it is of no single prompt. */
   readonly promptIndex: number;
-  /** Of a decode: those that nobody has or makes; else the whole clip. */
+  /** Of encode and decode: those that nobody has or makes; else the whole clip. */
   readonly frames: FrameRange;
 }
 
@@ -19,9 +19,11 @@ export function startableUnits(record: EditRecord): readonly Unit[] {
   const whole = (kind: Phase): readonly Unit[] =>
     runs(kind) ? [] : [{ kind, promptIndex: -1, frames: { begin: 0, end: spec.settings.frames } }];
   if (artifacts.clip === "") return whole("ingest");
-  if (artifacts.moments === "") return whole("encode");
+  if (!hasAllMoments(record)) return encodesOf(record);
   if (spec.settings.steps > 0 && artifacts.delta === "") return whole("tune");
   if (!isComplete(artifacts.inverted)) return whole("invert");
+  // Its last latents come ahead of its end: who inverted shall be among those that are free.
+  if (runs("invert")) return [];
   const decodes = spec.prompts.flatMap((_, promptIndex) => decodesOf(record, promptIndex));
   const samples = spec.prompts.flatMap((_, promptIndex) => sampleOf(record, promptIndex));
   if (decodes.length + samples.length > 0) return [...decodes, ...samples];
@@ -29,43 +31,81 @@ export function startableUnits(record: EditRecord): readonly Unit[] {
 }
 
 /** The first phase whose work is not done. */
-export function phaseOf({ artifacts, spec }: EditRecord): Phase {
+export function phaseOf({ artifacts, spec }: Pick<EditRecord, "artifacts" | "spec">): Phase {
   if (artifacts.clip === "") return "ingest";
-  if (artifacts.moments === "") return "encode";
+  if (!hasAllMoments({ artifacts, spec })) return "encode";
   if (spec.settings.steps > 0 && artifacts.delta === "") return "tune";
   if (!isComplete(artifacts.inverted)) return "invert";
   if (!artifacts.sampled.every(isComplete)) return "sample";
   return hasAllFrames({ artifacts }) ? "publish" : "decode";
 }
 
+/** Whether every frame of the clip is encoded. */
+export function hasAllMoments({
+  artifacts,
+  spec,
+}: Pick<EditRecord, "artifacts" | "spec">): boolean {
+  let end = 0;
+  for (const { frames } of artifacts.moments) if (frames.begin === end) end = frames.end;
+  return end >= spec.settings.frames;
+}
+
 function hasAllFrames({ artifacts }: Pick<EditRecord, "artifacts">): boolean {
   return artifacts.frames.every((ids) => ids.every((id) => id !== ""));
 }
 
-function sampleOf({ artifacts, spec, tasks }: EditRecord, promptIndex: number): readonly Unit[] {
+const isSampling = ({ tasks }: EditRecord, promptIndex: number): boolean =>
+  tasks.some(
+    (task) => task.kind === "sample" && task.promptIndex === promptIndex && task.helps === "",
+  );
+
+function sampleOf(record: EditRecord, promptIndex: number): readonly Unit[] {
+  const { artifacts, spec } = record;
   const sampled = artifacts.sampled[promptIndex];
-  const runs = tasks.some((task) => task.kind === "sample" && task.promptIndex === promptIndex);
-  if (sampled === undefined || isComplete(sampled) || runs) return [];
+  if (sampled === undefined || isComplete(sampled) || isSampling(record, promptIndex)) return [];
   return [{ kind: "sample", promptIndex, frames: { begin: 0, end: spec.settings.frames } }];
 }
 
+/** Runs of frames that are neither encoded nor under way. */
+function encodesOf({ artifacts, spec, tasks }: EditRecord): readonly Unit[] {
+  const there = artifacts.moments.map(({ frames }) => frames);
+  const ranges = tasks.flatMap(({ kind, frames }) => (kind === "encode" ? [frames] : []));
+  const isMissing = (frame: number): boolean => !isWithin(frame, [...there, ...ranges]);
+  return runsOf(isMissing, spec.settings.frames).map((frames) => {
+    return { kind: "encode", promptIndex: -1, frames };
+  });
+}
+
 /** Runs of frames of a prompt that are neither there nor under way. */
-function decodesOf({ artifacts, tasks }: EditRecord, promptIndex: number): readonly Unit[] {
+function decodesOf(record: EditRecord, promptIndex: number): readonly Unit[] {
+  const { artifacts, tasks, framesPerPass } = record;
   const sampled = artifacts.sampled[promptIndex];
-  if (sampled === undefined || !isComplete(sampled)) return [];
+  if (sampled === undefined || !isComplete(sampled) || isSampling(record, promptIndex)) return [];
   const ranges = tasks.flatMap(({ kind, frames, ...task }) =>
     kind === "decode" && task.promptIndex === promptIndex ? [frames] : [],
   );
-  const units: Unit[] = [];
-  let begin = -1;
   const ids = artifacts.frames[promptIndex] ?? [];
-  for (let frame = 0; frame <= ids.length; frame += 1) {
-    const isMade = ranges.some((range) => range.begin <= frame && frame < range.end);
-    const isMissing = ids[frame] === "" && !isMade;
-    if (isMissing && begin < 0) begin = frame;
-    if (isMissing || begin < 0) continue;
-    units.push({ kind: "decode", promptIndex, frames: { begin, end: frame } });
+  // The frames of a pass are decoded together, or their bits would be others.
+  const isMissing = (frame: number): boolean => {
+    const begin = frame - (frame % framesPerPass);
+    return ids.slice(begin, begin + framesPerPass).includes("") && !isWithin(frame, ranges);
+  };
+  return runsOf(isMissing, ids.length).map((frames) => ({ kind: "decode", promptIndex, frames }));
+}
+
+const isWithin = (frame: number, ranges: readonly FrameRange[]): boolean =>
+  ranges.some(({ begin, end }) => begin <= frame && frame < end);
+
+/** The longest ranges of frames for all of which something holds. */
+function runsOf(holds: (frame: number) => boolean, count: number): readonly FrameRange[] {
+  const runs: FrameRange[] = [];
+  let begin = -1;
+  for (let frame = 0; frame <= count; frame += 1) {
+    const isIn = frame < count && holds(frame);
+    if (isIn && begin < 0) begin = frame;
+    if (isIn || begin < 0) continue;
+    runs.push({ begin, end: frame });
     begin = -1;
   }
-  return units;
+  return runs;
 }

@@ -1,4 +1,4 @@
-import type { ClusterState, NodeView } from "./cluster-state.js";
+import type { ClusterState, NodeTask, NodeView } from "./cluster-state.js";
 import type { EditRecord } from "./edit-record.js";
 
 /** Whether a node serves a model, named by hash or by name. */
@@ -19,6 +19,13 @@ export function isEligible(node: NodeView, record: EditRecord): boolean {
 /** Whether a node would begin a task at once. */
 export function isIdle(node: NodeView, leaseNowMs: number): boolean {
   return node.state === "ready" && node.tasks.length === 0 && leaseNowMs >= node.restsUntilMs;
+}
+
+/** Whether a node's tasks are all over, but for the news that they have ended there. */
+export function isFreedSoon({ edits }: ClusterState, { state, tasks }: NodeView): boolean {
+  const isNamed = ({ editId, taskId }: NodeTask): boolean =>
+    edits.get(editId)?.record.tasks.some(({ id }) => id === taskId) ?? false;
+  return state === "ready" && tasks.length > 0 && !tasks.some(isNamed);
 }
 
 /**

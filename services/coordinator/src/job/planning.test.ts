@@ -1,84 +1,116 @@
 import { describe, expect, it } from "vitest";
-import { type PhaseCost, type PlanNode, plannedLayout } from "./planning.js";
+import type { LayoutName } from "./edit-record.js";
+import { type PlanNode, plannedLayout, type Work } from "./planning.js";
 
-// One frame takes 10 ms on a node of rate 1; a byte takes 1 ms over a link of rate 1.
+// A unit takes 40 ms on a node of speed 1; a byte takes 1 ms over a link of rate 1.
 const node = (nodeId: string, speed = 1, link = 1): PlanNode => ({
-  nodeId,
-  rates: { flopsPerSecond: 100 * speed, bytesPerSecond: 1000 * link, roundTripMs: 1 },
+  ...{ nodeId, unitMs: 40 / speed, unitsAtOnce: 1, bytesPerSecond: 1000 * link, roundTripMs: 1 },
 });
-const cost: PhaseCost = {
-  ...{ frames: 4, prompts: 1, iterations: 10, branches: 1, draws: 1, flopsPerFrame: 1 },
-  ...{ frameBytes: 0, branchBytes: 0, updateBytes: 0, couplingBytes: 0, couplingWaits: 0 },
+const work: Work = {
+  ...{ prompts: 1, iterations: 10, units: 1, unitBytes: 0, updateBytes: 0, frameSplit: null },
 };
 const two = [node("a"), node("b")];
+const plan = (of: Partial<Work>, nodes: readonly PlanNode[], ...layouts: LayoutName[]) =>
+  plannedLayout({ ...work, ...of }, nodes, { layouts });
+const forced = (of: Partial<Work>, nodes: readonly PlanNode[], ...layouts: LayoutName[]) =>
+  plannedLayout({ ...work, ...of }, nodes, { layouts, isForced: true });
 
 describe("plannedLayout", () => {
   it("gives whole prompts to nodes, more of them to the faster", () => {
-    const plan = plannedLayout(
-      { ...cost, prompts: 3 },
-      [node("slow"), node("fast", 2)],
-      ["prompts"],
-    );
+    const chosen = plan({ prompts: 3 }, [node("slow"), node("fast", 2)], "prompts");
     // Fast: 200 ms a prompt; slow: 400 ms. Two on the fast one, one on the slow one.
-    expect(plan?.predictedMs).toBe(400);
-    expect(plan?.nodeIds).toEqual(["fast", "slow"]);
+    expect(chosen?.predictedMs).toBe(400);
+    expect(chosen?.nodeIds).toEqual(["fast", "slow"]);
+  });
+
+  it("counts on the help of a node that no prompt is left for", () => {
+    // A prompt takes 10 * 2 * 40 ms; of the third, b does one branch from the middle on.
+    const chosen = plan({ prompts: 3, units: 2 }, two, "prompts");
+    expect(chosen?.predictedMs).toBe(800 + 800 * (41 / 80));
+    const four = plan({ prompts: 2, units: 2 }, [...two, node("c"), node("d")], "prompts");
+    expect([four?.nodeIds.length, four?.predictedMs]).toEqual([4, 410]);
   });
 
   it("splits guidance branches while the exchange is cheaper than the pass it saves", () => {
-    const guided = { ...cost, branches: 2 };
-    // One node: 10 * 80 ms. Two: 10 * (40 + 2 * branchBytes + 1).
-    const cheap = plannedLayout({ ...guided, branchBytes: 19 }, two, ["branches", "frames"]);
-    expect([cheap?.layout, cheap?.predictedMs]).toEqual(["frames", 400]);
-    const forced = plannedLayout({ ...guided, branchBytes: 19 }, two, ["branches"]);
-    expect([forced?.layout, forced?.predictedMs]).toEqual(["branches", 790]);
-    expect(forced?.reason).toContain("as asked for");
+    // One node: 10 * 80 ms. Two: 10 * (40 + unitBytes + 1).
+    const cheap = plan({ units: 2, unitBytes: 37 }, two, "branches");
+    expect([cheap?.layout, cheap?.predictedMs]).toEqual(["branches", 780]);
+    expect(cheap?.reason).toBe("branches on a, b in 780 ms; slower: one node (a) in 800 ms");
+    const dear = plan({ units: 2, unitBytes: 40 }, two, "branches");
+    expect([dear?.layout, dear?.predictedMs]).toEqual(["one", 800]);
+    expect(dear?.reason).toBe("one node (a) in 800 ms; declined: branches on a, b in 810 ms");
   });
 
-  it("declines a split that is slower, and says what it would have taken", () => {
-    const dear = { ...cost, couplingBytes: 21, couplingWaits: 0 };
-    const plan = plannedLayout(dear, two, ["frames", "prompts"]);
-    expect([plan?.layout, plan?.predictedMs]).toEqual(["one", 400]);
-    expect(plan?.reason).toBe("one on 1 in 400 ms; declined: frames on 2 in 410 ms");
-    const fair = plannedLayout({ ...dear, couplingBytes: 19 }, two, ["frames", "prompts"]);
-    expect(fair?.layout).toBe("frames");
+  it("splits no branches that a node computes at once", () => {
+    const both = two.map((each) => ({ ...each, unitsAtOnce: 2 }));
+    const chosen = plan({ units: 2 }, both, "branches");
+    expect([chosen?.layout, chosen?.predictedMs]).toEqual(["one", 400]);
+  });
+
+  it("takes what was asked for, however slow, and says so where it does not fit", () => {
+    const slow = forced({ units: 2, unitBytes: 100 }, two, "branches");
+    expect([slow?.layout, slow?.predictedMs]).toEqual(["branches", 1410]);
+    expect(slow?.reason).toBe("branches on a, b in 1410 ms, as asked for");
+    const one = forced({ units: 2 }, [node("a")], "branches");
+    expect(one?.reason).toBe("one node (a) in 800 ms, branches was asked for, and does not fit");
+    expect(forced({ prompts: 4 }, two)?.reason).toBe("one node (a) in 1600 ms, as asked for");
+  });
+
+  it("splits a clip's frames where its exchanges cost less than it saves", () => {
+    const frameSplit = { frames: 4, passBytes: 19, passWaits: 0 };
+    const cheap = plan({ frameSplit }, two, "frames");
+    expect([cheap?.layout, cheap?.predictedMs]).toEqual(["frames", 390]);
+    const dear = plan({ frameSplit: { ...frameSplit, passWaits: 2 } }, two, "frames");
+    expect(dear?.layout).toBe("one");
+    expect(plan({}, two, "frames")?.weighed.length).toBe(1);
   });
 
   it("gives each node of a quorum its block of draws, and counts both exchanges", () => {
-    const tuning = { ...cost, draws: 4, updateBytes: 30 };
     // Two nodes: 10 * (2 draws * 40 + 2 * 1/2 * 30 + 4) = 1140, against 1600 on one.
-    const plan = plannedLayout(tuning, two, ["draws", "prompts"]);
-    expect([plan?.layout, plan?.predictedMs]).toEqual(["draws", 1140]);
-    const slow = plannedLayout({ ...tuning, updateBytes: 77 }, two, ["draws", "prompts"]);
-    expect(slow?.layout).toBe("one");
+    const chosen = plan({ units: 4, updateBytes: 30 }, two, "draws");
+    expect([chosen?.layout, chosen?.predictedMs]).toEqual(["draws", 1140]);
+    expect(plan({ units: 4, updateBytes: 77 }, two, "draws")?.layout).toBe("one");
   });
 
-  it("splits VAE frames evenly, and no further than there are frames", () => {
+  it("divides VAE frames by speed, and no further than there are frames", () => {
     const nodes = ["a", "b", "c", "d", "e"].map((id) => node(id));
-    const plan = plannedLayout({ ...cost, iterations: 1 }, nodes, ["vae-frames", "prompts"]);
-    expect([plan?.nodeIds.length, plan?.predictedMs]).toEqual([4, 11]);
+    const chosen = plan({ iterations: 1, units: 4 }, nodes, "vae-frames");
+    expect([chosen?.nodeIds.length, chosen?.predictedMs]).toEqual([4, 41]);
+    const unequal = plan({ iterations: 1, units: 9 }, [node("a"), node("b", 2)], "vae-frames");
+    expect([...(unequal?.shares ?? [])]).toEqual([
+      ["b", 6],
+      ["a", 3],
+    ]);
+    expect(unequal?.predictedMs).toBe(121);
   });
 
-  it("takes one node while rates are not measured, and nothing without nodes", () => {
-    const unknown = { ...node("a"), rates: { ...node("a").rates, flopsPerSecond: 0 } };
-    expect(plannedLayout({ ...cost, prompts: 2 }, [unknown, node("b")], ["prompts"])).toMatchObject(
-      {
-        layout: "one",
-        predictedMs: 0,
-      },
-    );
-    expect(plannedLayout(cost, [], ["prompts"])).toBeNull();
+  it("takes fewer nodes where more gain nothing that can be told", () => {
+    const helpless = plan({ iterations: 1, units: 50 }, [node("a"), node("b", 0.01)], "vae-frames");
+    expect(helpless?.nodeIds).toEqual(["a"]);
+  });
+
+  it("divides whole units, and nothing else, while no time was measured", () => {
+    const unknown = two.map((each) => ({ ...each, unitMs: 0 }));
+    expect(plan({ prompts: 2 }, unknown, "prompts")).toMatchObject({
+      ...{ layout: "prompts", nodeIds: ["a", "b"], predictedMs: 0 },
+      reason: "prompts on a, b: no time of such a pass was measured yet",
+    });
+    expect(plan({ units: 2 }, unknown, "branches")).toMatchObject({ layout: "one" });
+    const frames = plan({ units: 8 }, unknown, "vae-frames");
+    expect([...(frames?.shares ?? [])].map(([, share]) => share)).toEqual([4, 4]);
+    expect(plan({}, [], "prompts")).toBeNull();
   });
 
   it("never picks a layout that it predicts slower than one node, and always says why", () => {
     for (const speed of [0.1, 1, 10]) {
       for (const link of [0.01, 1, 100]) {
         for (const prompts of [1, 2, 5]) {
-          const heavy = { ...cost, prompts, branches: 2, branchBytes: 9, couplingBytes: 90 };
           const nodes = [node("a", speed, link), node("b", speed, link), node("c", 1, link)];
-          const plan = plannedLayout(heavy, nodes, ["prompts", "branches", "frames"]);
-          const one = plan?.weighed.find(({ layout }) => layout === "one");
-          expect(plan?.predictedMs).toBeLessThanOrEqual(one?.predictedMs ?? 0);
-          expect(plan?.reason).not.toBe("");
+          const heavy = { prompts, units: 2, unitBytes: 9 };
+          const chosen = plan(heavy, nodes, "prompts", "branches");
+          const one = chosen?.weighed.find(({ layout }) => layout === "one");
+          expect(chosen?.predictedMs).toBeLessThanOrEqual(one?.predictedMs ?? 0);
+          expect(chosen?.reason).not.toBe("");
         }
       }
     }

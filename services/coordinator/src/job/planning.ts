@@ -1,31 +1,37 @@
-import type { NodeRates } from "./cluster-state.js";
 import type { LayoutName } from "./edit-record.js";
 
 export interface PlanNode {
   readonly nodeId: string;
-  readonly rates: NodeRates;
+  /** Of one unit of the work on this node; 0 on all where nothing was measured. */
+  readonly unitMs: number;
+  /** Units that take no longer together than one. */
+  readonly unitsAtOnce: number;
+  /** 0 where not measured. */
+  readonly bytesPerSecond: number;
+  readonly roundTripMs: number;
 }
 
-/** What a phase costs, as sums over the graph; the same for every layout. */
-export interface PhaseCost {
-  readonly frames: number;
+/** What a phase has left to do; the same for every layout. */
+export interface Work {
   /** Equal pieces that do not know of each other; 1 where there is one. */
   readonly prompts: number;
   /** Tuning steps, or denoising iterations; 1 for the VAE. */
   readonly iterations: number;
-  /** Guidance branches of an iteration, or draws of a step. */
-  readonly branches: number;
-  readonly draws: number;
-  /** Of one frame in one branch or draw of an iteration. */
-  readonly flopsPerFrame: number;
-  /** What a node gets and gives for a frame, or a branch, in all its frames. */
-  readonly frameBytes: number;
-  readonly branchBytes: number;
-  /** Of the flat vector of gradients. */
+  /** Of an iteration: guidance branches, draws of a step, frames of the VAE. */
+  readonly units: number;
+  /** What crosses for a unit that another node computes, there and back. */
+  readonly unitBytes: number;
+  /** Of the flat vector of gradients; 0 where nothing is tuned. */
   readonly updateBytes: number;
-  /** Of a frame split: what a node receives in an iteration, and how often it waits for others. */
-  readonly couplingBytes: number;
-  readonly couplingWaits: number;
+  /** Of a split of the clip's frames; null where a phase has none. */
+  readonly frameSplit: FrameSplit | null;
+}
+
+export interface FrameSplit {
+  readonly frames: number;
+  /** What a node receives for a pass, and how often it waits for others in it. */
+  readonly passBytes: number;
+  readonly passWaits: number;
 }
 
 export interface LayoutPlan {
@@ -37,149 +43,214 @@ export interface LayoutPlan {
 
 export interface Plan extends LayoutPlan {
   readonly reason: string;
+  /** Frames of the VAE by node; empty for other layouts. */
+  readonly shares: ReadonlyMap<string, number>;
   /** All that were weighed, fastest first. */
   readonly weighed: readonly LayoutPlan[];
 }
 
-const isMeasured = ({ rates }: PlanNode): boolean =>
-  rates.flopsPerSecond > 0 && rates.bytesPerSecond > 0;
+/** Of a link that nothing is known of: 100 Mbit/s. */
+const assumedBytesPerSecond = 12_500_000;
+/** More nodes are worth it only for so much: predictions are no better. */
+const gainMin = 0.02;
 
 /**
- * Chooses the layout of a phase: it predicts each from measured rates and takes the fastest, with
- * fewer nodes where that is no slower. A split that would be slower is declined, in words.
+ * Chooses the layout of a phase: it predicts each from measured times and takes the fastest, with
+ * fewer nodes where that is no slower. A split that would be slower is declined, in words. Where
+ * nothing was measured yet, whole units are divided and nothing else.
  *
- * @param layouts  those that the phase can have; a forced layout is a list of one
+ * @param nodes    in the order in which they are preferred where they are equally fast
+ * @param layouts  those that the phase can have, besides one node
+ * @param isForced whether the first of them was asked for
  */
 export function plannedLayout(
-  cost: PhaseCost,
+  work: Work,
   nodes: readonly PlanNode[],
-  layouts: readonly LayoutName[],
+  { layouts, isForced = false }: { layouts: readonly LayoutName[]; isForced?: boolean },
 ): Plan | null {
-  const ranked = nodes.toSorted((a, b) => b.rates.flopsPerSecond - a.rates.flopsPerSecond);
-  const [first] = ranked;
-  if (first === undefined) return null;
-  if (!ranked.every(isMeasured)) {
-    const one: LayoutPlan = { layout: "one", nodeIds: [first.nodeId], predictedMs: 0 };
-    return {
-      ...one,
-      reason: "one node: the rates of the nodes are not measured yet",
-      weighed: [one],
-    };
-  }
+  if (nodes.length === 0) return null;
+  if (!nodes.every(({ unitMs }) => unitMs > 0)) return unmeasured(work, nodes, layouts);
+  const ranked = nodes.toSorted((a, b) => a.unitMs - b.unitMs);
   const sizes = ranked.map((_, index) => index + 1);
   const weighed = [...new Set<LayoutName>(["one", ...layouts])]
     .flatMap((layout) =>
       sizes.flatMap((size): LayoutPlan[] => {
         const chosen = ranked.slice(0, size);
-        const predictedMs = predictedFor(cost, chosen, layout);
+        const predictedMs = predictedFor(work, chosen, layout);
         const nodeIds = chosen.map(({ nodeId }) => nodeId);
         return predictedMs === null ? [] : [{ layout, nodeIds, predictedMs }];
       }),
     )
     .toSorted((a, b) => a.predictedMs - b.predictedMs || a.nodeIds.length - b.nodeIds.length);
-  const isForced = layouts.length === 1;
-  const best = isForced ? weighed.find(({ layout }) => layout === layouts[0]) : weighed[0];
-  if (best === undefined) return null;
-  return { ...best, weighed, reason: reasonOf(best, weighed, { isForced }) };
+  const asked = isForced ? weighed.filter(({ layout }) => layout === (layouts[0] ?? "one")) : [];
+  const best = bestOf(asked.length > 0 ? asked : weighed);
+  if (best === null) return null;
+  const whole = { ...best, weighed, shares: sharesOf(best, work, nodes) };
+  if (!isForced) return { ...whole, reason: reasonOf(best, weighed) };
+  const how = asked.length > 0 ? "as asked for" : `${layouts[0]} was asked for, and does not fit`;
+  return { ...whole, reason: `${told(best)}, ${how}` };
 }
 
-function reasonOf(
-  best: LayoutPlan,
-  weighed: readonly LayoutPlan[],
-  { isForced }: { isForced: boolean },
-): string {
-  const told = ({ layout, nodeIds, predictedMs }: LayoutPlan): string =>
-    `${layout} on ${nodeIds.length} in ${Math.round(predictedMs)} ms`;
-  if (isForced) return `${told(best)}, as asked for`;
+function sharesOf(
+  { layout, nodeIds }: LayoutPlan,
+  { units }: Work,
+  nodes: readonly PlanNode[],
+): ReadonlyMap<string, number> {
+  if (layout !== "vae-frames") return new Map();
+  const chosen = nodeIds.flatMap((id) => nodes.filter(({ nodeId }) => nodeId === id));
+  const shares = unitShares(units, chosen);
+  return new Map(nodeIds.map((nodeId, index) => [nodeId, shares[index] ?? 0]));
+}
+
+/** The fewest nodes that are no slower, by more than predictions can tell, than the fastest. */
+function bestOf(weighed: readonly LayoutPlan[]): LayoutPlan | null {
+  const limitMs = (weighed[0]?.predictedMs ?? 0) * (1 + gainMin);
+  const near = weighed.filter(({ predictedMs }) => predictedMs <= limitMs);
+  const [best] = near.toSorted((a, b) => a.nodeIds.length - b.nodeIds.length);
+  return best ?? null;
+}
+
+function unmeasured(
+  work: Work,
+  nodes: readonly PlanNode[],
+  layouts: readonly LayoutName[],
+): Plan | null {
+  const whole = layouts.find((name) => name !== "branches" && name !== "frames");
+  const sizeMax = whole === "prompts" ? work.prompts : work.units;
+  const chosen = nodes.slice(0, whole === undefined ? 1 : Math.max(1, sizeMax));
+  const layout = whole !== undefined && chosen.length > 1 ? whole : "one";
+  const nodeIds = chosen.map(({ nodeId }) => nodeId);
+  const reason = `${named({ layout, nodeIds })}: no time of such a pass was measured yet`;
+  const plan = { layout, nodeIds, predictedMs: 0 };
+  return { ...plan, reason, weighed: [plan], shares: sharesOf(plan, work, nodes) };
+}
+
+const named = ({ layout, nodeIds }: Pick<LayoutPlan, "layout" | "nodeIds">): string =>
+  layout === "one" ? `one node (${nodeIds[0]})` : `${layout} on ${nodeIds.join(", ")}`;
+
+const durationText = (ms: number): string =>
+  ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+
+const told = (plan: LayoutPlan): string => `${named(plan)} in ${durationText(plan.predictedMs)}`;
+
+function reasonOf(best: LayoutPlan, weighed: readonly LayoutPlan[]): string {
   const others = weighed.filter(({ layout }) => layout !== best.layout);
   const next = others.find(({ nodeIds }) => nodeIds.length > 1) ?? others[0];
   if (next === undefined) return told(best);
-  const verb = best.layout === "one" ? "declined" : "slower";
-  return `${told(best)}; ${verb}: ${told(next)}`;
+  return `${told(best)}; ${best.layout === "one" ? "declined" : "slower"}: ${told(next)}`;
 }
 
 /** Milliseconds of a phase on these nodes, all used; null where the layout cannot use them. */
-function predictedFor(
-  cost: PhaseCost,
-  nodes: readonly PlanNode[],
-  layout: LayoutName,
-): number | null {
+function predictedFor(work: Work, nodes: readonly PlanNode[], layout: LayoutName): number | null {
   const size = nodes.length;
-  const { prompts, branches, draws, frames } = cost;
+  const { prompts, iterations, units } = work;
+  const all = prompts * iterations;
   switch (layout) {
     case "one":
-      return size === 1
-        ? prompts * cost.iterations * passMs(cost, nodes, { units: branches * draws })
-        : null;
+      return size === 1 ? all * unitsMs(work, nodes) : null;
     case "prompts":
-      return size > 1 && size <= prompts ? promptsMs(cost, nodes) : null;
+      return size > 1 ? promptsMs(work, nodes) : null;
     case "branches":
-      return size === 2 && branches === 2
-        ? prompts * cost.iterations * branchMs(cost, nodes)
-        : null;
+      return size === 2 && units === 2 ? all * branchMs(work, nodes) : null;
     case "draws":
-      return size > 1 && size <= draws ? cost.iterations * drawsMs(cost, nodes) : null;
+      return size > 1 && size <= units ? all * drawsMs(work, nodes) : null;
     case "vae-frames":
-      return size > 1 && size <= frames ? prompts * vaeMs(cost, nodes) : null;
-    case "frames":
-      return size > 1 && size <= frames ? prompts * cost.iterations * framesMs(cost, nodes) : null;
+      return size > 1 && size <= units ? all * unitsMs(work, nodes) : null;
+    case "frames": {
+      const { frameSplit } = work;
+      if (frameSplit === null || size < 2 || size > frameSplit.frames) return null;
+      return all * units * framesMs(frameSplit, nodes);
+    }
   }
 }
 
-const slowest = (nodes: readonly PlanNode[], of: (rates: NodeRates) => number): number =>
-  Math.min(...nodes.map(({ rates }) => of(rates)));
+const slowestOf = (nodes: readonly PlanNode[]): number =>
+  Math.max(...nodes.map(({ unitMs }) => unitMs));
 const waitMs = (nodes: readonly PlanNode[]): number =>
-  Math.max(...nodes.map(({ rates }) => rates.roundTripMs));
+  Math.max(...nodes.map(({ roundTripMs }) => roundTripMs));
 const transferMs = (bytes: number, nodes: readonly PlanNode[]): number =>
-  (1000 * bytes) / slowest(nodes, ({ bytesPerSecond }) => bytesPerSecond);
+  Math.max(
+    ...nodes.map(
+      ({ bytesPerSecond }) => (1000 * bytes) / (bytesPerSecond || assumedBytesPerSecond),
+    ),
+  );
 
-/** Whole clips through the network, on the slowest of the nodes. */
-function passMs(
-  { frames, flopsPerFrame }: PhaseCost,
-  nodes: readonly PlanNode[],
-  { units }: { units: number },
-): number {
-  return (1000 * units * frames * flopsPerFrame) / slowest(nodes, (rates) => rates.flopsPerSecond);
+/** Whole units, each node as many as suit its speed. */
+function unitsMs({ units, unitBytes, updateBytes }: Work, nodes: readonly PlanNode[]): number {
+  const isOne = nodes.length === 1;
+  const crossing = isOne || updateBytes > 0 ? 0 : unitBytes;
+  const ends = unitShares(units, nodes).map(
+    (count, index) => roundsMs(count, nodes[index]) + transferMs(count * crossing, nodes),
+  );
+  return Math.max(...ends) + (isOne ? 0 : waitMs(nodes));
 }
 
-/** Each prompt goes to the node that would have it done first. */
-function promptsMs(cost: PhaseCost, nodes: readonly PlanNode[]): number {
+const roundsMs = (units: number, node: PlanNode | undefined): number =>
+  node === undefined ? 0 : Math.ceil(units / node.unitsAtOnce) * node.unitMs;
+
+/** How many units each node takes, so that all end at about the same time. */
+function unitShares(units: number, nodes: readonly Pick<PlanNode, "unitMs">[]): number[] {
+  const speeds = nodes.map(({ unitMs }) => (unitMs > 0 ? 1 / unitMs : 1));
+  const whole = speeds.reduce((sum, speed) => sum + speed, 0);
+  let begin = 0;
+  let speedSum = 0;
+  return speeds.map((speed) => {
+    speedSum += speed;
+    const end = Math.round((units * speedSum) / whole);
+    const count = end - begin;
+    begin = end;
+    return count;
+  });
+}
+
+/**
+ * Each prompt goes to the node that would have it done first. A node that no prompt is left for
+ * helps one that samples, with a branch; null where there is nothing for it to do.
+ */
+function promptsMs(work: Work, nodes: readonly PlanNode[]): number | null {
+  const { prompts, iterations, units } = work;
+  const oneMs = nodes.map((node) => iterations * unitsMs(work, [node]));
+  if (nodes.length > prompts) {
+    if (units !== 2 || prompts === 1 || nodes.length > 2 * prompts) return null;
+    const ends = nodes.slice(0, prompts).map((node, index) => {
+      const helper = nodes[prompts + index];
+      return helper ? iterations * branchMs(work, [node, helper]) : (oneMs[index] ?? 0);
+    });
+    return Math.max(...ends);
+  }
   const busyMs = nodes.map(() => 0);
-  const oneMs = nodes.map(
-    (node) => cost.iterations * passMs(cost, [node], { units: cost.branches * cost.draws }),
-  );
-  for (let prompt = 0; prompt < cost.prompts; prompt += 1) {
+  for (let prompt = 0; prompt < prompts; prompt += 1) {
     const ends = busyMs.map((ms, index) => ms + (oneMs[index] ?? 0));
     const next = ends.indexOf(Math.min(...ends));
     busyMs[next] = ends[next] ?? 0;
   }
-  return Math.max(...busyMs);
+  const lastMs = Math.max(...busyMs);
+  const last = nodes[busyMs.indexOf(lastMs)];
+  const freeMs = Math.min(...busyMs);
+  const helper = nodes[busyMs.indexOf(freeMs)];
+  if (units !== 2 || last === undefined || helper === undefined) return lastMs;
+  const helpedMs = branchMs(work, [last, helper]) / unitsMs(work, [last]);
+  return freeMs + (lastMs - freeMs) * Math.min(1, helpedMs);
 }
 
-const branchMs = (cost: PhaseCost, nodes: readonly PlanNode[]): number =>
-  passMs(cost, nodes, { units: 1 }) + transferMs(2 * cost.branchBytes, nodes) + waitMs(nodes);
+const branchMs = ({ unitBytes }: Work, nodes: readonly PlanNode[]): number =>
+  slowestOf(nodes) + transferMs(unitBytes, nodes) + waitMs(nodes);
 
 /** Draws in contiguous blocks; partial and reduced shards cross, each node but for its own. */
-function drawsMs(cost: PhaseCost, nodes: readonly PlanNode[]): number {
+function drawsMs({ units, updateBytes }: Work, nodes: readonly PlanNode[]): number {
   const size = nodes.length;
-  const computeMs = nodes.map((node, rank) => {
-    const begin = Math.floor((rank * cost.draws) / size);
-    const units = Math.floor(((rank + 1) * cost.draws) / size) - begin;
-    return passMs(cost, [node], { units });
+  const computeMs = nodes.map(({ unitMs }, rank) => {
+    const begin = Math.floor((rank * units) / size);
+    return (Math.floor(((rank + 1) * units) / size) - begin) * unitMs;
   });
-  const exchangeMs = transferMs((2 * (size - 1) * cost.updateBytes) / size, nodes);
+  const exchangeMs = transferMs((2 * (size - 1) * updateBytes) / size, nodes);
   return Math.max(...computeMs) + exchangeMs + 4 * waitMs(nodes);
 }
 
-function vaeMs(cost: PhaseCost, nodes: readonly PlanNode[]): number {
-  const frames = Math.ceil(cost.frames / nodes.length);
-  const computeMs = passMs({ ...cost, frames }, nodes, { units: 1 });
-  return computeMs + transferMs(frames * cost.frameBytes, nodes) + waitMs(nodes);
-}
-
-function framesMs(cost: PhaseCost, nodes: readonly PlanNode[]): number {
-  const frames = Math.ceil(cost.frames / nodes.length);
-  const computeMs = passMs({ ...cost, frames }, nodes, { units: cost.branches });
-  const bytesMs = transferMs(cost.branches * cost.couplingBytes, nodes);
-  return computeMs + bytesMs + cost.couplingWaits * waitMs(nodes);
+function framesMs(
+  { frames, passBytes, passWaits }: FrameSplit,
+  nodes: readonly PlanNode[],
+): number {
+  const share = Math.ceil(frames / nodes.length) / frames;
+  return slowestOf(nodes) * share + transferMs(passBytes, nodes) + passWaits * waitMs(nodes);
 }

@@ -1,9 +1,13 @@
 import { settleCanceled } from "./cancel.js";
 import type { NodeView, Place } from "./cluster-state.js";
-import { type EditRecord, isTerminal } from "./edit-record.js";
+import { type EditRecord, type FrameRange, isTerminal } from "./edit-record.js";
 import { chargedShares, comparedEdits, joinedShares, nextTenant } from "./fairness.js";
+import { noteLayout } from "./layouts.js";
+import { lendPeers, recallPeers } from "./lending.js";
+import { type Piece, plannedPiece } from "./phase-work.js";
 import { startableUnits, type Unit } from "./phases.js";
-import { idleNodesFor, isIdle } from "./placement.js";
+import { idleNodesFor, isEligible, isFreedSoon, isIdle } from "./placement.js";
+import type { Plan } from "./planning.js";
 import { formQuorum } from "./quorum.js";
 import { addTask } from "./task-starts.js";
 import { because, editOf, type Turn } from "./turn.js";
@@ -15,12 +19,32 @@ export function settle(turn: Turn): void {
   if (!turn.state.isStoreFull) {
     if (hasFreeHand(turn)) assign(turn, "here");
     if (hasFreeNode(turn)) assign(turn, "nodes");
+    if (hasHelpers(turn)) recallPeers(turn, waitingPieces(turn));
   }
   for (const { record, tune } of [...turn.state.edits.values()]) {
     if (tune === null || tune.changeWanted === "" || tune.pending !== null) continue;
     if (tune.members.length === 0 || isTerminal(record)) continue;
     formQuorum(turn, record.id, joinersFor(turn, record, tune.members.length));
   }
+  if (!turn.state.isStoreFull && hasFreeNode(turn)) lendPeers(turn);
+}
+
+const hasHelpers = ({ state }: Turn): boolean => {
+  for (const { record } of state.edits.values()) {
+    if (record.tasks.some(({ helps }) => helps !== "")) return true;
+  }
+  return false;
+};
+
+/** Pieces for nodes that could begin, by edit: after `assign`, none of them found a node. */
+function waitingPieces(turn: Turn): ReadonlyMap<string, number> {
+  const waiting = new Map<string, number>();
+  for (const { record } of turn.state.edits.values()) {
+    if (isTerminal(record) || record.state === "canceling") continue;
+    const pieces = unitsOf(turn, record, "nodes").length;
+    if (pieces > 0) waiting.set(record.id, pieces);
+  }
+  return waiting;
 }
 
 /** Idle nodes that would do a share of the draws of a step. */
@@ -89,8 +113,20 @@ function hasFreeHand({ state, options }: Turn): boolean {
 function unitsOf(turn: Turn, record: EditRecord, place: Place): readonly Unit[] {
   const isWriting = editOf(turn, record.id).tune?.pending != null;
   return startableUnits(record).filter(
-    (unit) => placeOf(unit) === place && !(unit.kind === "tune" && isWriting),
+    (unit) =>
+      placeOf(unit) === place &&
+      !(unit.kind === "tune" && isWriting) &&
+      !(place === "nodes" && isHeldBack(turn, record, unit)),
   );
+}
+
+/** A layout that was asked for may leave nodes idle: one at a time, or two for each prompt. */
+function isHeldBack({ state }: Turn, { spec, tasks }: EditRecord, { kind }: Unit): boolean {
+  const running = tasks.filter(({ nodeId, helps }) => nodeId !== "" && helps === "").length;
+  if (spec.layout === "one") return running > 0;
+  if (spec.layout !== "branches" || kind !== "sample") return false;
+  const nodes = [...state.nodes.values()].filter((node) => node.state === "ready").length;
+  return running >= Math.max(1, Math.floor(nodes / 2));
 }
 
 /** Begins the first piece of an edit that can be begun. */
@@ -108,33 +144,82 @@ function startOne(
       because(turn, `${unit.kind} begins`, { editId });
       return true;
     }
-    const nodes = idleNodesFor(turn.state, record);
-    const [node] = nodes;
-    if (node === undefined) return false;
-    if (unit.kind === "tune") {
-      const { draws } = record.spec.settings;
-      const membersMax = othersWait ? 1 : Math.min(draws, turn.options.membersMax);
-      formQuorum(turn, editId, nodes.slice(0, membersMax));
-    } else {
-      startTask(turn, editId, { unit, node, nodeCount: nodes.length });
-    }
+    if (idleNodesFor(turn.state, record).length === 0) return false;
+    startOnNodes(turn, editId, { unit, othersWait });
     return true;
   }
   return false;
 }
 
+/** Plans a piece for the nodes that are free, and begins it, or as much as one node takes of it. */
+function startOnNodes(
+  turn: Turn,
+  editId: string,
+  { unit, othersWait }: { unit: Unit; othersWait: boolean },
+): void {
+  const { record } = editOf(turn, editId);
+  const idle = idleNodesFor(turn.state, record);
+  const soon = [...turn.state.nodes.values()].filter(
+    (node) => isFreedSoon(turn.state, node) && isEligible(node, record),
+  );
+  const isTune = unit.kind === "tune";
+  const [first] = idle;
+  if (first === undefined) return;
+  const free = isTune && othersWait ? [first] : [...idle, ...(isTune ? [] : soon)];
+  const nodes = isTune ? free.slice(0, turn.options.membersMax) : free;
+  const plan = plannedPiece(turn.state, record, { piece: pieceOf(record, unit), nodes });
+  if (plan === null) throw new Error(`${unit.kind}: expected a plan for it; a bug`);
+  const planned = idle.filter(({ info }) => plan.nodeIds.includes(info.nodeId));
+  if (isTune) formQuorum(turn, editId, planned);
+  else startTask(turn, editId, { unit, node: planned[0] ?? first, plan });
+  const isWhole = unit.kind === "sample" && record.spec.prompts.length > 1;
+  const promptIndex = isWhole ? -1 : unit.promptIndex;
+  noteLayout(turn, editId, { phase: unit.kind, promptIndex, plan: begunPlan(plan) });
+}
+
+/** One node begins alone; it says itself when another helps it. */
+function begunPlan(plan: Plan): Plan {
+  const one = plan.weighed.find(({ layout }) => layout === "one");
+  return plan.layout === "branches" && one !== undefined ? { ...plan, ...one } : plan;
+}
+
+/** All that an edit can begin of the same kind. */
+function pieceOf(record: EditRecord, { kind, promptIndex, frames }: Unit): Piece {
+  const { inverted, sampled } = record.artifacts;
+  const prompts = startableUnits(record).filter((unit) => unit.kind === "sample").length;
+  const latents = sampled[promptIndex];
+  const total = inverted.total || Math.max(1, Math.floor(ddimOf(record)));
+  const done = (kind === "sample" ? latents?.done : inverted.done) ?? 0;
+  const count = frames.end - frames.begin;
+  return { kind, frames: count, prompts: Math.max(1, prompts), iterationsLeft: total - done };
+}
+
+const ddimOf = ({ spec }: EditRecord): number => spec.settings.ddim * spec.settings.strength;
+
 function startTask(
   turn: Turn,
   editId: string,
-  { unit, node, nodeCount }: { unit: Unit; node: NodeView; nodeCount: number },
+  { unit, node, plan }: { unit: Unit; node: NodeView; plan: Plan },
 ): void {
-  const { begin, end } = unit.frames;
-  const share = Math.max(turn.options.framesPerTaskMin, Math.ceil((end - begin) / nodeCount));
-  const frames =
-    unit.kind === "decode" ? { begin, end: Math.min(end, begin + share) } : unit.frames;
+  const frames = framesFor(turn, editId, { unit, node, plan });
   const task = addTask(turn, editId, { ...unit, frames, node });
   const { record } = editOf(turn, editId);
   turn.effects.push({ kind: "start-task", editId, task, record });
   const what = unit.promptIndex < 0 ? unit.kind : `${unit.kind} of prompt ${unit.promptIndex}`;
-  because(turn, `${what} begins on node ${node.info.nodeId}`, { editId });
+  because(turn, `${what} begins on node ${node.info.nodeId}: ${plan.reason}`, { editId });
+}
+
+/** The frames that a node takes of a range: whole passes, as many as suit its speed. */
+function framesFor(
+  turn: Turn,
+  editId: string,
+  { unit, node, plan }: { unit: Unit; node: NodeView; plan: Plan },
+): FrameRange {
+  const { begin, end } = unit.frames;
+  if (unit.kind !== "encode" && unit.kind !== "decode") return unit.frames;
+  const { framesPerPass } = editOf(turn, editId).record;
+  const share = plan.shares.get(node.info.nodeId) ?? end - begin;
+  const least = Math.max(turn.options.framesPerTaskMin, share, 1);
+  const whole = Math.ceil(least / framesPerPass) * framesPerPass;
+  return { begin, end: Math.min(end, begin + whole) };
 }

@@ -74,6 +74,10 @@ export function onFrame(turn: Turn, event: EventOf<"frame">, task: Task): void {
   const { frames } = editOf(turn, editId).record.artifacts;
   const ids = frames[task.promptIndex];
   const isAsked = task.kind === "decode" && frame >= task.frames.begin && frame < task.frames.end;
+  if (isAsked && ids?.[frame] === artifactId) {
+    turn.reasons.push(`edit ${editId}: frame ${frame} is there already, the same`);
+    return;
+  }
   if (!isAsked || ids?.[frame] !== "") {
     const message = `frame ${frame} of task ${task.id}: expected one that is asked for and missing`;
     refuse(turn, { code: "FAILED_PRECONDITION", reason: "frame-stale", message });
@@ -103,7 +107,12 @@ export function onFinished(turn: Turn, event: EventOf<"task-finished">, task: Ta
   dropTask(turn, editId, task);
   because(turn, `${task.kind} is done${task.nodeId && ` by node ${task.nodeId}`}`, { editId });
   if (task.kind === "ingest") putArtifacts(turn, editId, { clip: result.artifactId });
-  if (task.kind === "encode") putArtifacts(turn, editId, { moments: result.artifactId });
+  if (task.kind === "encode") {
+    const { moments } = editOf(turn, editId).record.artifacts;
+    const part = { frames: task.frames, artifactId: result.artifactId };
+    const parts = [...moments, part].toSorted((a, b) => a.frames.begin - b.frames.begin);
+    putArtifacts(turn, editId, { moments: parts });
+  }
   if (task.kind === "tune") {
     putArtifacts(turn, editId, { delta: result.artifactId });
     abortTasks(turn, { editId, reason: "the tuning is over" });
@@ -127,7 +136,8 @@ function hasResult(
     finisher: string;
   },
 ): boolean {
-  const { kind, promptIndex, frames, id } = task;
+  const { kind, promptIndex, frames, id, helps } = task;
+  if (helps !== "") return true;
   switch (kind) {
     case "tune":
       return finisher === id && result.artifactId !== "";

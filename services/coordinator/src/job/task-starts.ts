@@ -11,12 +11,14 @@ export function addTask(
     node,
     promptIndex,
     frames,
+    helps = "",
   }: {
     kind: Phase;
     /** Null: the coordinator itself. */
     node: NodeView | null;
     promptIndex: number;
     frames: FrameRange;
+    helps?: string;
   },
 ): Task {
   const { record } = editOf(turn, editId);
@@ -24,7 +26,7 @@ export function addTask(
   const task: Task = {
     ...{ id: `${editId}-${taskSerial}`, kind, attempt: record.attempt, epoch: turn.state.epoch },
     ...{ nodeId: node?.info.nodeId ?? "", incarnation: node?.info.incarnation ?? "" },
-    ...{ promptIndex, frames, startedMs: turn.nowMs },
+    ...{ promptIndex, frames, helps, startedMs: turn.nowMs },
   };
   putRecord(turn, editId, {
     ...{ tasks: [...record.tasks, task], taskSerial, state: "running" },

@@ -8,6 +8,7 @@ import type {
 } from "./cluster-state.js";
 import type { EditRecord, Failure } from "./edit-record.js";
 import type { Effect } from "./effects.js";
+import { closedLayouts } from "./layout-reports.js";
 import { phaseOf } from "./phases.js";
 
 /**
@@ -59,7 +60,8 @@ export function endedTurn(turn: Turn): Decision {
     const { epoch } = state;
     const { revision } = view.record;
     const whole = { ...view.record, ...tuningOf(view), epoch, revision: revision + 1 };
-    const record = { ...whole, phase: phaseOf(whole) };
+    const layouts = closedLayouts(whole, turn.nowMs);
+    const record = { ...whole, layouts, phase: phaseOf(whole) };
     edits.set(editId, { ...view, record });
     ordered.push({ kind: "write-record", editId, record });
   }

@@ -13,14 +13,14 @@ describe("storeCodecs", () => {
   it("refuses another format, and records with fields missing or absurd", () => {
     const record = aRecord({});
     const refused: readonly unknown[] = [
-      ...[null, 3, [], {}, { format: 2, record }, { format: 1 }],
+      ...[null, 3, [], {}, { format: 1, record }, { format: 2 }],
       ...["id", "epoch", "spec", "tasks", "state", "phase"].map((name) => ({
-        format: 1,
+        format: 2,
         record: { ...record, [name]: undefined },
       })),
-      { format: 1, record: { ...record, epoch: -1 } },
-      { format: 1, record: { ...record, state: "lost" } },
-      { format: 1, record: { ...record, tasks: {} } },
+      { format: 2, record: { ...record, epoch: -1 } },
+      { format: 2, record: { ...record, state: "lost" } },
+      { format: 2, record: { ...record, tasks: {} } },
     ];
     for (const value of refused) {
       const reason = "record-malformed";

@@ -5,7 +5,7 @@ import { phases } from "../job/edit-record.js";
 import { type Codec, jsonCodec, malformed } from "../store/codec.js";
 import type { StoreCodecs } from "../store/stores.js";
 
-const formatVersion = 1;
+const formatVersion = 2;
 const states: readonly unknown[] = [
   ...["queued", "running", "paused", "canceling", "succeeded", "failed", "canceled", "expired"],
 ];

@@ -31,8 +31,8 @@ const phases: Readonly<Record<PhaseName, Phase>> = {
 };
 
 const layouts: Readonly<Record<LayoutName | "auto", Layout>> = {
-  ...{ auto: Layout.LAYOUT_UNSPECIFIED, one: Layout.LAYOUT_UNSPECIFIED },
-  ...{ draws: Layout.LAYOUT_UNSPECIFIED, "vae-frames": Layout.LAYOUT_UNSPECIFIED },
+  ...{ auto: Layout.LAYOUT_UNSPECIFIED, one: Layout.LAYOUT_ONE },
+  ...{ draws: Layout.LAYOUT_DRAWS, "vae-frames": Layout.LAYOUT_VAE_FRAMES },
   ...{ prompts: Layout.LAYOUT_PROMPTS, branches: Layout.LAYOUT_BRANCHES },
   frames: Layout.LAYOUT_FRAMES,
 };
@@ -70,10 +70,11 @@ export function editMessage(record: EditRecord, state: ClusterState): Edit {
     files: [...artifacts.files],
     ...{ submittedUnixMs: record.submittedMs, startedUnixMs: record.startedMs },
     finishedUnixMs: record.finishedMs,
-    layouts: record.layouts.map(({ phase, layout, nodeIds, ...report }) => ({
-      ...{ phase: phases[phase], layout: layouts[layout], nodeIds: [...nodeIds] },
-      ...{ ...report, predictedMs: Math.round(report.predictedMs) },
-      measuredMs: Math.round(report.measuredMs),
+    layouts: record.layouts.map(({ phase, layout, nodeIds, promptIndex, reason, ...times }) => ({
+      ...{ phase: phases[phase], layout: layouts[layout], nodeIds: [...nodeIds], reason },
+      promptIndex: promptIndex < 0 ? undefined : promptIndex,
+      predictedMs: Math.round(times.predictedMs),
+      measuredMs: Math.round(times.measuredMs),
     })),
     committedSteps: view?.tune?.committedSteps ?? tuning.committedSteps,
     weightsHash: tuning.weightsHash,

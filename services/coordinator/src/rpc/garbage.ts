@@ -89,7 +89,8 @@ export async function removeGarbage(
 function keptEdit(record: EditRecord): KeptEdit {
   const { artifacts, spec, tuning } = record;
   const artifactIds = [
-    ...[spec.videoId, artifacts.clip, artifacts.moments, artifacts.delta],
+    ...[spec.videoId, artifacts.clip, artifacts.delta],
+    ...artifacts.moments.map(({ artifactId }) => artifactId),
     ...[artifacts.inverted, ...artifacts.sampled].map(({ artifactId }) => artifactId),
     ...artifacts.frames.flat(),
     ...artifacts.files.map(({ artifactId }) => artifactId),

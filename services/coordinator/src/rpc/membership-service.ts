@@ -1,5 +1,5 @@
 import { type CallContext, errorOfFailure, handleUnary } from "@retake/wire";
-import { decodeNodeId, decodeNodeInfo, decodeNodeRates, decodeToken } from "@retake/wire/decoders";
+import { decodeNodeId, decodeNodeInfo, decodeToken } from "@retake/wire/decoders";
 import {
   type DrainRequest,
   type DrainResponse,
@@ -16,6 +16,7 @@ import type { NodeView } from "../job/cluster-state.js";
 import type { Phase } from "../job/edit-record.js";
 import type { Reign } from "../loop/reign.js";
 import type { Cluster } from "./cluster.js";
+import { ratesMessage, ratesOf } from "./node-rates.js";
 
 const heartbeatsPerLease = 4;
 const tasksMax = 64;
@@ -74,9 +75,12 @@ function join(cluster: Cluster, request: JoinRequest): JoinResponse {
   const node = decodeNodeInfo(request.node);
   const reign = cluster.reign();
   const { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId } = node;
-  const models = node.models.map(({ hash, name }) => ({ hash, name }));
+  const rates = ratesOf(request.rates);
+  const models = node.models.map(({ hash, name, tunedParameters }) => {
+    return { hash, name, tunedParameters };
+  });
   const info = { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId, models };
-  const { refusal } = reign.tell({ kind: "node-joined", info });
+  const { refusal } = reign.tell({ kind: "node-joined", info, rates });
   if (refusal !== null) throw errorOfFailure(refusal);
   cluster.nodeInfos.set(nodeId, node);
   cluster.models.add(node.models);
@@ -90,7 +94,7 @@ function join(cluster: Cluster, request: JoinRequest): JoinResponse {
 function heartbeat(reign: Reign, request: HeartbeatRequest): HeartbeatResponse {
   const nodeId = decodeNodeId(request.nodeId);
   const incarnation = decodeToken(request.incarnation, { subject: "incarnation" });
-  const rates = decodeNodeRates(request.rates);
+  const rates = ratesOf(request.rates);
   const taskIds = request.taskIds
     .slice(0, tasksMax)
     .map((id) => decodeToken(id, { subject: "task id" }));
@@ -118,7 +122,7 @@ function statusOf(node: NodeView, reign: Reign, cluster: Cluster): NodeStatus {
   const leftMs = node.leaseEndsMs - reign.state.leaseClock.nowMs;
   return {
     node: told?.incarnation === incarnation ? told : undefined,
-    ...{ state: states[node.state], rates: node.rates, reason: node.reason },
+    ...{ state: states[node.state], rates: ratesMessage(node.rates), reason: node.reason },
     leaseExpiresUnixMs: Math.round(cluster.nowUnixMs() + Math.max(0, leftMs)),
     tasks: node.tasks.map(({ taskId, editId }): RunningTask => {
       const record = reign.state.edits.get(editId)?.record;

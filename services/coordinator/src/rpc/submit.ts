@@ -31,6 +31,7 @@ const framesMax = 10_000;
 
 const layouts: Partial<Readonly<Record<Layout, EditSpec["layout"]>>> = {
   [Layout.LAYOUT_UNSPECIFIED]: "auto",
+  [Layout.LAYOUT_ONE]: "one",
   [Layout.LAYOUT_PROMPTS]: "prompts",
   [Layout.LAYOUT_BRANCHES]: "branches",
   [Layout.LAYOUT_FRAMES]: "frames",

@@ -10,7 +10,13 @@ import type {
 import type { EditRecord, Task } from "../job/edit-record.js";
 import { ArtifactSink } from "./artifact-sink.js";
 import { noResult, type TaskPort } from "./task-port.js";
-import { decodeRequest, encodeRequest, invertRequest, sampleRequest } from "./task-requests.js";
+import {
+  decodeRequest,
+  encodeRequest,
+  invertRequest,
+  sampleRequest,
+  serveBranchRequest,
+} from "./task-requests.js";
 
 const iterationsMax = 100_000;
 
@@ -29,6 +35,7 @@ export interface FollowedTask {
  */
 export async function followTask(followed: FollowedTask, port: TaskPort): Promise<void> {
   const { task, client, settings } = followed;
+  if (task.helps !== "") return followBranch(followed, port);
   switch (task.kind) {
     case "encode":
       return followEncode(followed, port);
@@ -95,6 +102,16 @@ async function onLatents(
   if (artifact === undefined) return false;
   await port.tell({ kind: "latents", latents: { done, total, artifactId: artifact.id } });
   return true;
+}
+
+/** A branch gives its results to the node that samples. */
+async function followBranch(followed: FollowedTask, port: TaskPort): Promise<void> {
+  const { client, settings } = followed;
+  const request = serveBranchRequest(followed);
+  for await (const { report } of readStream(client.serveBranch.bind(client), request, settings)) {
+    if (report !== undefined) await onReport(report, port);
+  }
+  await port.tell({ kind: "task-finished", result: noResult });
 }
 
 async function followDecode(followed: FollowedTask, port: TaskPort): Promise<void> {

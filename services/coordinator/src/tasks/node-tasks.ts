@@ -64,6 +64,24 @@ export class NodeTasks {
     this.#calls.get(effect.taskId)?.tune?.tell(effect);
   }
 
+  /** A node that cannot be told needs no help: its helper is free again. */
+  lendBranch({ taskId, nodeId, helper, address }: EffectOf<"lend-branch">): void {
+    const samplerAddress = this.#reign.state.nodes.get(nodeId)?.info.address;
+    const cancel = (): void => this.#calls.get(helper.id)?.stop.abort("it cannot be lent");
+    if (samplerAddress === undefined) {
+      cancel();
+      return;
+    }
+    const client = this.#links.to(samplerAddress);
+    const branch = { peerAddress: address, branchTaskId: helper.id };
+    const request = { taskId, epoch: this.#reign.epoch, ...branch };
+    const settings = { subject: `lending a branch to task ${taskId}` };
+    void callUnary(client.lendBranch.bind(client), request, settings).catch((thrown: unknown) => {
+      this.#logger.info({ task: taskId }, fromUnknown(thrown, settings.subject).message);
+      cancel();
+    });
+  }
+
   /** The node says by the end of the task's stream that it has stopped. */
   abort({ taskId, nodeId, reason }: EffectOf<"abort-task">): void {
     const address = this.#reign.state.nodes.get(nodeId)?.info.address;

@@ -27,6 +27,9 @@ export function createTaskRunner(
       case "open-tune":
         onNodes.openTune(effect);
         return;
+      case "lend-branch":
+        onNodes.lendBranch(effect);
+        return;
       case "abort-task":
         if (effect.nodeId === "") here.abort(effect);
         else onNodes.abort(effect);

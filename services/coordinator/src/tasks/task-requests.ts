@@ -8,6 +8,7 @@ import type {
   TaskHeader,
   TuneStart,
 } from "@retake/wire/node";
+import type { ServeBranchRequest } from "@retake/wire/peer";
 import type { EditRecord, LatentsAt as Resume, Task } from "../job/edit-record.js";
 
 /** What a task needs: all of it is in the record. */
@@ -22,6 +23,9 @@ function headerOf({ task, record }: Assigned): TaskHeader {
 }
 
 const settingsOf = ({ spec }: EditRecord): Settings => Settings.fromPartial({ ...spec.settings });
+
+const momentsIdsOf = ({ artifacts }: EditRecord): string[] =>
+  artifacts.moments.map(({ artifactId }) => artifactId);
 
 const resumeOf = ({ done, artifactId: latentsId }: Resume): LatentsAt | undefined =>
   done === 0 ? undefined : { done, latentsId };
@@ -39,7 +43,7 @@ export function tuneStart(assigned: Assigned): TuneStart {
   const { record } = assigned;
   return {
     ...{ task: headerOf(assigned), sourcePrompt: record.spec.sourcePrompt },
-    ...{ momentsId: record.artifacts.moments, settings: settingsOf(record) },
+    ...{ momentsIds: momentsIdsOf(record), settings: settingsOf(record) },
   };
 }
 
@@ -47,7 +51,7 @@ export function invertRequest(assigned: Assigned): InvertRequest {
   const { artifacts } = assigned.record;
   return {
     ...{ task: headerOf(assigned), settings: settingsOf(assigned.record) },
-    ...{ momentsId: artifacts.moments, deltaId: artifacts.delta },
+    ...{ momentsIds: momentsIdsOf(assigned.record), deltaId: artifacts.delta },
     resume: resumeOf(artifacts.inverted),
   };
 }
@@ -61,7 +65,15 @@ export function sampleRequest(assigned: Assigned): SampleRequest {
     ...{ latentsId: artifacts.inverted.artifactId, deltaId: artifacts.delta },
     ...{ prompt: spec.prompts[task.promptIndex] ?? "", negativePrompt: spec.negativePrompt },
     resume: sampled && resumeOf(sampled),
-    branchPeerAddress: "",
+  };
+}
+
+/** The branch without the prompt. */
+export function serveBranchRequest(assigned: Assigned): ServeBranchRequest {
+  const { artifacts, spec } = assigned.record;
+  return {
+    ...{ task: headerOf(assigned), settings: settingsOf(assigned.record) },
+    ...{ deltaId: artifacts.delta, prompt: spec.negativePrompt },
   };
 }
 

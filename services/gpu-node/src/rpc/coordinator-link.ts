@@ -7,6 +7,7 @@ import {
   type JoinResponse,
   MembershipServiceClient,
   type NodeInfo,
+  type NodeRates,
 } from "@retake/wire/membership";
 
 /** How long the coordinator may take to see that a node holds no task. */
@@ -14,7 +15,7 @@ const drainTimeoutMs = 60_000;
 
 /** What a node asks of its coordinator. */
 export interface CoordinatorLink {
-  join(node: NodeInfo): Promise<JoinResponse>;
+  join(node: NodeInfo, rates: NodeRates): Promise<JoinResponse>;
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse>;
   drain(nodeId: string): Promise<void>;
   pull(artifactId: string, signal: AbortSignal): AsyncIterable<Chunk | undefined>;
@@ -37,7 +38,8 @@ export function connectCoordinator(
   if (token !== "") metadata.set("authorization", `Bearer ${token}`);
   const call = (subject: string): CallSettings => ({ subject, metadata });
   return {
-    join: (node) => callUnary(membership.join.bind(membership), { node }, call(`joining ${to}`)),
+    join: (node, rates) =>
+      callUnary(membership.join.bind(membership), { node, rates }, call(`joining ${to}`)),
     heartbeat: (request) =>
       callUnary(membership.heartbeat.bind(membership), request, call(`heartbeat to ${to}`)),
     drain: async (nodeId) => {

@@ -1,4 +1,4 @@
-import { callUnary, readStream } from "@retake/wire";
+import { callUnary, protocolVersion, readStream } from "@retake/wire";
 import type { Chunk } from "@retake/wire/artifact";
 import type {
   EncodeRequest,
@@ -90,7 +90,7 @@ describe("a node, against the same tasks in one process", () => {
     const { coordinator, node, model } = harness;
     expect(coordinator.joined).toMatchObject([
       {
-        ...{ nodeId: "n0", protocolVersion: 1, address: node.address, pid: process.pid },
+        ...{ nodeId: "n0", protocolVersion, address: node.address, pid: process.pid },
         ...{ engine: "onnx-cpu", numericsId: model.numericsId, threads: 1 },
         models: [{ hash: model.files.hash, pictureSide: 128, timestepCount: 1000 }],
       },
@@ -116,7 +116,7 @@ describe("a node, against the same tasks in one process", () => {
   it("inverts to the same noise, also from where another try was", async () => {
     const { put, tensorsIn, header, coordinator } = harness;
     const momentsId = await put({ mean: moments.mean, log_variance: moments.logVariance });
-    const request = { momentsId, deltaId: "", settings };
+    const request = { momentsIds: [momentsId], deltaId: "", settings };
     const whole = await inverted({ ...request, task: header(), resume: undefined });
     expect([...whole.keys()]).toEqual([1, 2, 3, 4]);
     expect((await tensorsIn(whole.get(4), ["latents"])).latents).toEqual(noise);
@@ -130,7 +130,7 @@ describe("a node, against the same tasks in one process", () => {
     const { tensorsIn, header, coordinator } = harness;
     const request = {
       ...{ latentsId: await keptLatents(noise), deltaId: "", prompt, negativePrompt: "" },
-      ...{ settings, branchPeerAddress: "" },
+      settings,
     };
     const whole = await sampled({ ...request, task: header(), resume: undefined });
     expect((await tensorsIn(whole.get(4), ["latents"])).latents).toEqual(edited);
@@ -196,13 +196,13 @@ describe("a node, against the same tasks in one process", () => {
   it("ends a task that is aborted, and one whose caller leaves", async () => {
     const { client, header } = harness;
     const request = (ddim: number): InvertRequest => ({
-      ...{ task: header(), momentsId: "", deltaId: "", resume: undefined },
+      ...{ task: header(), momentsIds: [""], deltaId: "", resume: undefined },
       settings: { ...settings, ddim },
     });
     const momentsId = await harness.put({
       ...{ mean: moments.mean, log_variance: moments.logVariance },
     });
-    const long = { ...request(500), momentsId };
+    const long = { ...request(500), momentsIds: [momentsId] };
     const abort = { taskId: long.task?.taskId ?? "", epoch: 1, reason: "a test" };
     const aborted = async (): Promise<void> => {
       for await (const { event } of readStream(client.invert.bind(client), long, { subject })) {
@@ -211,7 +211,7 @@ describe("a node, against the same tasks in one process", () => {
       }
     };
     await expect(aborted()).rejects.toMatchObject({ reason: "stopped" });
-    const left = { ...request(500), momentsId };
+    const left = { ...request(500), momentsIds: [momentsId] };
     for await (const { event } of readStream(client.invert.bind(client), left, { subject })) {
       if (event?.$case === "latents") break;
     }
@@ -233,7 +233,8 @@ describe("a node, against the same tasks in one process", () => {
       ...{ mean: moments.mean, log_variance: moments.logVariance },
     });
     const long: InvertRequest = {
-      ...{ task: harness.header({ epoch: 5 }), momentsId, deltaId: "", resume: undefined },
+      ...{ task: harness.header({ epoch: 5 }), momentsIds: [momentsId], deltaId: "" },
+      resume: undefined,
       settings: { ...settings, ddim: 500 },
     };
     const told: number[] = [];

@@ -18,12 +18,14 @@ import type { Engine, EngineName } from "../runtime/engine.js";
 import { openModelFiles } from "../tasks/model-files.js";
 import { type Model, openModel } from "../tasks/open-model.js";
 import { ArtifactCache } from "./artifact-cache.js";
+import { BranchDesk } from "./branch-desk.js";
 import { type CoordinatorLink, connectCoordinator } from "./coordinator-link.js";
+import { LentBranches } from "./lent-branches.js";
 import { MembershipLoop } from "./membership-loop.js";
 import { ModelShelf } from "./model-shelf.js";
 import { NatsLink } from "./nats-link.js";
 import type { NodeContext } from "./node-context.js";
-import { measuredRates, type NodeMeter } from "./node-meter.js";
+import { NodeMeter } from "./node-meter.js";
 import { serveNodeMetrics } from "./node-metrics.js";
 import { nodeService, peerService } from "./node-services.js";
 import { TaskBoard } from "./task-board.js";
@@ -82,15 +84,18 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   decodeAddress(coordinator, { subject: "coordinator's address" });
   const threads = options.threads ?? availableParallelism();
   const engineName = options.engine ?? "onnx-cpu";
-  const opened = await openModels(options, { engineName, threads });
+  const meter = new NodeMeter(performance.now.bind(performance));
+  const opened = await openModels(options, { engineName, threads, meter });
+  const [first] = opened.models;
+  if (first !== undefined) await meter.measure(first);
   const link = connectCoordinator(coordinator, { token: options.token ?? "" });
   const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
-  const meter = await measuredRates(opened.models, performance.now.bind(performance));
   const nats = new NatsLink(nodeId);
   const context: NodeContext = {
     ...{ nodeId, board, models: new ModelShelf(opened.models) },
     artifacts: await openArtifacts(options, { link, meter }),
     ...{ workFolder: join(ownFolder(options), "work"), tunings: new Map() },
+    ...{ branches: new BranchDesk(), lent: new LentBranches(), nowMs: meter.nowMs },
     nats: () => nats.connection(),
     onError: (error) => logError(logger, error),
   };
@@ -171,12 +176,17 @@ function runningNode(parts: RunningParts): GpuNode {
 
 async function openModels(
   { models, cacheDir }: GpuNodeOptions,
-  { engineName, threads }: { readonly engineName: EngineName; readonly threads: number },
+  about: {
+    readonly engineName: EngineName;
+    readonly threads: number;
+    readonly meter: NodeMeter;
+  },
 ): Promise<{ readonly engine: Engine; readonly models: readonly Model[] }> {
   const files = [];
   for (const source of models) files.push(await openModelFiles({ source, cacheDir }));
+  const { engineName, threads, meter } = about;
   const engine = await createEngine(engineName, { threads, cacheDir });
-  return { engine, models: files.map((model) => openModel(model, engine)) };
+  return { engine, models: files.map((model) => openModel(model, engine, meter)) };
 }
 
 /** Programs and converted weights are shared by the nodes of a machine; what one pulls is not. */

@@ -1,4 +1,4 @@
-import { Code, faultPoint, RetakeError } from "@retake/errors";
+import { faultPoint } from "@retake/errors";
 import type { StreamContext } from "@retake/wire";
 import { decodeSamplingSettings, decodeTaskHeader } from "@retake/wire/decoders";
 import type {
@@ -7,13 +7,17 @@ import type {
   LatentsChunk,
   SampleRequest,
   SampleResponse,
+  TaskHeader,
 } from "@retake/wire/node";
 import { meanLatents } from "../tasks/encode-clip.js";
 import { hostTensor } from "../tasks/host-tensors.js";
 import { invert } from "../tasks/invert.js";
 import type { LatentsListener } from "../tasks/latents-done.js";
-import { sample } from "../tasks/sample.js";
+import { type BranchHelper, sample } from "../tasks/sample.js";
+import type { TaskControl } from "../tasks/task-control.js";
+import { BranchLink } from "./branch-link.js";
 import { reporting } from "./frame-tasks.js";
+import type { LentBranch } from "./lent-branches.js";
 import type { NodeContext } from "./node-context.js";
 import { sendTensors } from "./send-file.js";
 import type { TaskContext } from "./task-board.js";
@@ -33,7 +37,7 @@ export async function invertTask(
     const source = { artifacts: context.artifacts, signal: running.signal };
     const model = await context.models.use(task.modelHash);
     const control = controlOf(stream, running);
-    const moments = await readMoments(source, request.momentsId);
+    const moments = await readMoments(source, request.momentsIds);
     const [emptyPrompt] = await context.models.embeddings(model, [""], control);
     if (emptyPrompt === undefined) throw new Error("expected the empty prompt's embedding");
     const latents = meanLatents(model, moments);
@@ -58,7 +62,6 @@ export async function sampleTask(
 ): Promise<void> {
   const task = decodeTaskHeader(request.task);
   const settings = decodeSamplingSettings(request.settings);
-  if (request.branchPeerAddress !== "") throw branchesNotSupported();
   await context.board.run(task, stream.signal, async (running) => {
     const source = { artifacts: context.artifacts, signal: running.signal };
     const model = await context.models.use(task.modelHash);
@@ -67,18 +70,48 @@ export async function sampleTask(
     const sentences = [request.prompt, request.negativePrompt];
     const [prompt, without] = await context.models.embeddings(model, sentences, control);
     if (prompt === undefined || without === undefined) throw new Error("expected two embeddings");
-    await sample(
-      model,
-      {
-        ...{ latents, prompt, without, samplingCount: settings.ddim, strength: settings.strength },
-        ...{ guidanceScale: settings.guidance, joinBranches: settings.batch > 1 },
-        tensors: () => readNetwork(source, model, { deltaId: request.deltaId, settings }),
-        resume: await readLatentsDone(source, request.resume),
-        onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
-      },
-      control,
+    const input = {
+      ...{ latents, prompt, without, samplingCount: settings.ddim, strength: settings.strength },
+      ...{ guidanceScale: settings.guidance, joinBranches: settings.batch > 1 },
+      tensors: () => readNetwork(source, model, { deltaId: request.deltaId, settings }),
+      resume: await readLatentsDone(source, request.resume),
+      onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
+    };
+    await withLentBranch({ context, task, shape: latents.shape, control }, (branchHelper) =>
+      sample(model, { ...input, branchHelper }, control),
     );
   });
+}
+
+/** Lets a sampling use the peers that are lent to it, one after the other. */
+async function withLentBranch<Value>(
+  lending: {
+    readonly context: NodeContext;
+    readonly task: TaskHeader;
+    readonly shape: readonly number[];
+    readonly control: TaskControl;
+  },
+  work: (branchHelper: BranchHelper) => Promise<Value>,
+): Promise<Value> {
+  const { context, task, shape, control } = lending;
+  const stop = new AbortController();
+  let link: BranchLink | undefined;
+  const take = (branch: LentBranch): void => {
+    link?.close();
+    const onLost = (reason: string): void => control.onWarning?.(reason);
+    const { signal } = stop;
+    link = new BranchLink(branch, { shape, signal, nowMs: context.nowMs, onLost });
+  };
+  try {
+    return await context.lent.during(task.taskId, take, async () => {
+      const value = await work((pass) => link?.ask(pass));
+      link?.close();
+      return value;
+    });
+  } catch (thrown) {
+    stop.abort("the sampling has failed");
+    throw thrown;
+  }
 }
 
 function controlOf(stream: Stream, { signal }: TaskContext): ReturnType<typeof reporting> {
@@ -102,9 +135,4 @@ function latentsSender(sending: {
     });
     if (done < total) running.assertGoesOn();
   };
-}
-
-function branchesNotSupported(): RetakeError {
-  const message = "sampling: expected no peer for a branch, got one; this node does both itself";
-  return new RetakeError(Code.Unimplemented, "not-supported", message);
 }

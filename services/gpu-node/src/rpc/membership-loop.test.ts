@@ -52,7 +52,7 @@ describe("MembershipLoop", () => {
         link,
         board,
         info,
-        rates: () => ({ flopsPerSecond: 1, bytesPerSecond: 0, roundTripMs: 0 }),
+        rates: () => ({ flopsPerSecond: 1, bytesPerSecond: 0, roundTripMs: 0, passes: [] }),
       },
       ...{ onRoundTrip: () => {}, onJoined: () => {}, onReason: () => {} },
       onDrainAsked: () => {

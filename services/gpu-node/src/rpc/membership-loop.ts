@@ -80,10 +80,10 @@ export class MembershipLoop {
   }
 
   async #join(): Promise<void> {
-    const { link, info, board, nowMs, onJoined } = this.#options;
+    const { link, info, board, rates, nowMs, onJoined } = this.#options;
     const askedAtMs = nowMs();
     try {
-      const answer = await link.join(info);
+      const answer = await link.join(info, rates());
       board.seeEpoch(answer.epoch);
       const { leaseDurationMs, heartbeatEveryMs } = answer;
       onJoined(answer);

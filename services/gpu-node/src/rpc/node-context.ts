@@ -1,6 +1,8 @@
 import type { RetakeError } from "@retake/errors";
 import type { ShardConnection } from "../exchange/index.js";
 import type { ArtifactCache } from "./artifact-cache.js";
+import type { BranchDesk } from "./branch-desk.js";
+import type { LentBranches } from "./lent-branches.js";
 import type { ModelShelf } from "./model-shelf.js";
 import type { SendChunk } from "./send-file.js";
 import type { TaskBoard } from "./task-board.js";
@@ -21,6 +23,10 @@ export interface NodeContext {
   readonly workFolder: string;
   /** The tunings that have a state, by edit. */
   readonly tunings: Map<string, StateHolder>;
+  readonly branches: BranchDesk;
+  readonly lent: LentBranches;
+  /** A clock that never goes back. */
+  readonly nowMs: () => number;
   /** The cluster's NATS; undefined if it has none. */
   readonly nats: () => Promise<ShardConnection | undefined>;
   readonly onError: (error: RetakeError) => void;

@@ -7,7 +7,8 @@ import { TaskBoard } from "./task-board.js";
 describe("serveNodeMetrics", () => {
   it("tells what the node does now, and nothing else", async () => {
     const board = new TaskBoard(() => {});
-    const meter = new NodeMeter(5e9, () => 0);
+    const meter = new NodeMeter(() => 0);
+    meter.onRoundTrip(2_000);
     const server = await serveNodeMetrics("127.0.0.1:0", { board, meter });
     const { port } = Object(server.address());
     board.seeEpoch(7);
@@ -15,7 +16,7 @@ describe("serveNodeMetrics", () => {
     const text = await answer.text();
     expect(text).toContain("retake_node_epoch 7");
     expect(text).toContain("retake_node_tasks 0");
-    expect(text).toContain("retake_node_flops_per_second 5000000000");
+    expect(text).toContain("retake_node_round_trip_seconds 2");
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
     const taken = serveNodeMetrics(`127.0.0.1:${port}`, { board, meter });
     await expect(taken).rejects.toMatchObject({ reason: "unreachable" });

@@ -13,7 +13,12 @@ import type {
   PrepareRequest,
   PrepareResponse,
 } from "@retake/wire/node";
-import type { PullSnapshotRequest, PullSnapshotResponse } from "@retake/wire/peer";
+import type {
+  LendBranchRequest,
+  PullSnapshotRequest,
+  PullSnapshotResponse,
+} from "@retake/wire/peer";
+import { lendBranch, predictBranch, serveBranchTask } from "./branch-tasks.js";
 import { decodeTask, encodeTask } from "./frame-tasks.js";
 import { invertTask, sampleTask } from "./latents-tasks.js";
 import type { NodeContext } from "./node-context.js";
@@ -31,6 +36,14 @@ export function nodeService(context: NodeContext) {
     tune: handleBidi(bound(tuneTask, context), called("NodeService.Tune")),
     invert: handleServerStream(bound(invertTask, context), called("NodeService.Invert")),
     sample: handleServerStream(bound(sampleTask, context), called("NodeService.Sample")),
+    serveBranch: handleServerStream(
+      bound(serveBranchTask, context),
+      called("NodeService.ServeBranch"),
+    ),
+    lendBranch: handleUnary(
+      (request: LendBranchRequest) => lendBranch(context, request),
+      called("NodeService.LendBranch"),
+    ),
     decode: handleServerStream(bound(decodeTask, context), called("NodeService.Decode")),
     abort: handleUnary(async (request: AbortRequest): Promise<AbortResponse> => {
       const taskId = decodeToken(request.taskId, { subject: "task id" });
@@ -42,11 +55,13 @@ export function nodeService(context: NodeContext) {
 
 /** What a node may ask of another. */
 export function peerService(context: NodeContext) {
-  const subject = "PeerService.PullSnapshot";
+  const called = (subject: string): HandlerOptions => ({ subject, onError: context.onError });
   return {
-    pullSnapshot: handleServerStream(bound(sendSnapshot, context), {
-      ...{ subject, onError: context.onError },
-    }),
+    pullSnapshot: handleServerStream(
+      bound(sendSnapshot, context),
+      called("PeerService.PullSnapshot"),
+    ),
+    predictBranch: handleBidi(bound(predictBranch, context), called("PeerService.PredictBranch")),
   };
 }
 

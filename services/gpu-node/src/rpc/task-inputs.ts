@@ -1,11 +1,17 @@
+import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { Code, RetakeError } from "@retake/errors";
-import { decodeArtifactId, decodeFrameRange, type SamplingSettings } from "@retake/wire/decoders";
+import {
+  badMessage,
+  decodeArtifactId,
+  decodeFrameRange,
+  type SamplingSettings,
+} from "@retake/wire/decoders";
 import type { FrameRange, LatentsAt } from "@retake/wire/node";
 import type { HostTensor, HostTensors } from "../runtime/engine.js";
 import type { ClipPixels } from "../tasks/clip-pixels.js";
 import type { ClipMoments } from "../tasks/encode-clip.js";
-import { hostTensor, latentSizes } from "../tasks/host-tensors.js";
+import { float32Values, hostTensor, latentSizes } from "../tasks/host-tensors.js";
 import type { LatentsDone } from "../tasks/latents-done.js";
 import type { Model } from "../tasks/open-model.js";
 import { openDelta, readTensors } from "../tasks/tuned-delta.js";
@@ -52,18 +58,62 @@ function badClip(expected: string, got: string): RetakeError {
   return new RetakeError(Code.InvalidArgument, "bad-message", message);
 }
 
-/** The moments of a whole clip. */
+/**
+ * The moments of a whole clip, from parts of it in the order of its frames.
+ *
+ * @returns  also a hash of the values, the same for every division into parts
+ */
 export async function readMoments(
   { artifacts, signal }: InputSource,
-  momentsId: string,
-): Promise<ClipMoments> {
-  const id = decodeArtifactId(momentsId, { subject: "moments" });
-  const read = (path: string) => readTensors(path, ["mean", "log_variance"]);
-  const { mean, log_variance: logVariance } = await artifacts.use(id, signal, read);
-  latentSizes(mean);
-  if (String(mean.shape) === String(logVariance.shape)) return { mean, logVariance };
-  const message = `moments: expected [${mean.shape}] twice, got [${logVariance.shape}]`;
-  throw new RetakeError(Code.InvalidArgument, "tensor-shape", message);
+  momentsIds: readonly string[],
+): Promise<ClipMoments & { readonly hash: string }> {
+  if (momentsIds.length === 0) throw badMessage("moments", { expected: "some", got: "none" });
+  const means: HostTensor[] = [];
+  const logVariances: HostTensor[] = [];
+  for (const momentsId of momentsIds) {
+    const id = decodeArtifactId(momentsId, { subject: "moments" });
+    const read = (path: string) => readTensors(path, ["mean", "log_variance"]);
+    const { mean, log_variance: logVariance } = await artifacts.use(id, signal, read);
+    if (String(mean.shape) !== String(logVariance.shape)) {
+      const message = `moments: expected [${mean.shape}] twice, got [${logVariance.shape}]`;
+      throw new RetakeError(Code.InvalidArgument, "tensor-shape", message);
+    }
+    means.push(mean);
+    logVariances.push(logVariance);
+  }
+  const [mean, logVariance] = [joinedFrames(means), joinedFrames(logVariances)];
+  const hash = createHash("sha256");
+  for (const { data } of [mean, logVariance]) hash.update(data);
+  return { mean, logVariance, hash: hash.digest("hex") };
+}
+
+/** Parts of latents one after the other, `[1, channels, frames, height, width]` each. */
+function joinedFrames(parts: readonly HostTensor[]): HostTensor {
+  const [first, ...more] = parts;
+  if (first === undefined) throw new Error("expected parts to join");
+  const { channels, height, width } = latentSizes(first);
+  if (more.length === 0) return first;
+  const cells = height * width;
+  const counts = parts.map((part) => {
+    const sizes = latentSizes(part);
+    if (sizes.channels === channels && sizes.height === height && sizes.width === width) {
+      return sizes.frames;
+    }
+    const message = `moments: expected frames like [${first.shape}], got [${part.shape}]`;
+    throw new RetakeError(Code.InvalidArgument, "tensor-shape", message);
+  });
+  const frames = counts.reduce((sum, count) => sum + count, 0);
+  const data = new Float32Array(channels * frames * cells);
+  let begin = 0;
+  for (const [index, part] of parts.entries()) {
+    const size = (counts[index] ?? 0) * cells;
+    for (let channel = 0; channel < channels; channel += 1) {
+      const values = float32Values(part).subarray(channel * size, (channel + 1) * size);
+      data.set(values, channel * frames * cells + begin);
+    }
+    begin += size;
+  }
+  return hostTensor([1, channels, frames, height, width], data);
 }
 
 export async function readLatents(

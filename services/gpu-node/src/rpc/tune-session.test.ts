@@ -119,7 +119,12 @@ describe("TuneSession", () => {
       await ask({ $case: "finish", value: {} });
       return file("delta");
     };
-    const value = { task: header({ editId }), sourcePrompt: source, momentsId, settings };
+    const value = {
+      task: header({ editId }),
+      sourcePrompt: source,
+      momentsIds: [momentsId],
+      settings,
+    };
     await ask({ $case: "start", value });
     return { call, editId, ask, next, file, commit, finish };
   }

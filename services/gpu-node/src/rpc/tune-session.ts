@@ -209,13 +209,13 @@ export class TuneSession {
 
   async #onFinish(): Promise<void> {
     await this.#endStep("the tuning is over");
-    const { model, layout, settings, sourcePrompt, momentsId } = this.#setting;
+    const { model, layout, settings, sourcePrompt, clipHash } = this.#setting;
     const { rate, draws, temporalStart, memory, mode, seed } = settings;
     const { weights } = await this.#openTuner().state();
     const step = this.#committedSteps;
     const header = {
       // The node knows the clip by the moments of it.
-      ...{ baseHash: model.files.hash, clipHash: momentsId, prompts: [sourcePrompt] },
+      ...{ baseHash: model.files.hash, clipHash, prompts: [sourcePrompt] },
       ...{ seed, step, mode },
       settings: {
         ...{ rate, draws, temporalStart, memory, base: model.files.name },

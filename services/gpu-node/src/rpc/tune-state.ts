@@ -20,7 +20,9 @@ export interface TuneSetting extends DrawContext {
   readonly model: Model;
   readonly settings: TuningSettings;
   readonly sourcePrompt: string;
-  readonly momentsId: string;
+  readonly momentsIds: readonly string[];
+  /** Of the moments' values: names the clip. */
+  readonly clipHash: string;
   /** What the network starts from. */
   readonly tensors: HostTensors;
   /** Names everything that decides the tuning's numbers, but how long it goes on. */
@@ -30,21 +32,22 @@ export interface TuneSetting extends DrawContext {
 /** Prepares a tuning: its inputs, on its model. */
 export async function tuneSetting(
   context: NodeContext,
-  start: Pick<TuneSetting, "task" | "settings" | "sourcePrompt" | "momentsId">,
+  start: Pick<TuneSetting, "task" | "settings" | "sourcePrompt" | "momentsIds">,
   signal: AbortSignal,
 ): Promise<TuneSetting> {
-  const { task, settings, sourcePrompt, momentsId } = start;
+  const { task, settings, sourcePrompt, momentsIds } = start;
   const { seed, temporalStart, memory, mode, steps: _, ...others } = settings;
   const model = await context.models.use(task.modelHash);
-  const moments = await readMoments({ artifacts: context.artifacts, signal }, momentsId);
+  const source = { artifacts: context.artifacts, signal };
+  const { hash: clipHash, ...moments } = await readMoments(source, momentsIds);
   const [prompt] = await context.models.embeddings(model, [sourcePrompt], { signal });
   const named = {
-    ...{ moments: momentsId, model: model.files.hash, numerics: model.numericsId },
+    ...{ moments: clipHash, model: model.files.hash, numerics: model.numericsId },
     prompt: [...model.files.tokenizer.tokenize(sourcePrompt).ids],
     ...{ seed, temporalStart, memory, mode, ...others },
   };
   return {
-    ...{ ...start, model, moments, seed, memory },
+    ...{ ...start, model, moments, clipHash, seed, memory },
     prompt: present<HostTensor>(prompt, "prompt"),
     layout: tuningLayout(model.files, mode),
     tensors: await startTensors(model.files, { seed, temporalStart }),

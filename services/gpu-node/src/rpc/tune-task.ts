@@ -19,10 +19,10 @@ export async function tuneTask(
   if (request?.$case !== "start") throw noStart(request?.$case ?? "nothing");
   const task = decodeTaskHeader(request.value.task);
   const settings = decodeTuningSettings(request.value.settings);
-  const { sourcePrompt, momentsId } = request.value;
+  const { sourcePrompt, momentsIds } = request.value;
   await context.board.run(task, stream.signal, async (running) => {
     const { signal } = running;
-    const start = { task, settings, sourcePrompt, momentsId };
+    const start = { task, settings, sourcePrompt, momentsIds };
     const setting = await tuneSetting(context, start, signal);
     const exchange = await openExchange(context, setting, signal);
     const ended = untilEnded(signal);

@@ -22,9 +22,22 @@ const partOf: Readonly<Record<ProgramSpec["kind"], ModelPart>> = {
   module: "unet",
 };
 
+/** How long passes took that ran at once, of which there may be so many. */
+export interface PassesTime {
+  readonly passesAtOnce: number;
+  readonly durationMs: number;
+}
+
+/** Measures how long passes take. */
+export interface PassTimer {
+  readonly nowMs: () => number;
+  /** Told whenever passes have ended. */
+  readonly onPasses: (files: ModelFiles, spec: ProgramSpec, time: PassesTime) => void;
+}
+
 /** Puts a checkpoint on an engine, which stays the caller's. Programs load when first run. */
-export function openModel(files: ModelFiles, engine: Engine): Model {
-  const programs = new ModelPrograms(files, engine);
+export function openModel(files: ModelFiles, engine: Engine, timer?: PassTimer): Model {
+  const programs = new ModelPrograms(files, engine, timer);
   return { files, numericsId: engine.numericsId, programs };
 }
 
@@ -32,11 +45,13 @@ export function openModel(files: ModelFiles, engine: Engine): Model {
 export class ModelPrograms {
   readonly #files: ModelFiles;
   readonly #engine: Engine;
+  readonly #timer: PassTimer | undefined;
   readonly #loaded = new Map<string, Loaded>();
 
-  constructor(files: ModelFiles, engine: Engine) {
+  constructor(files: ModelFiles, engine: Engine, timer?: PassTimer) {
     this.#files = files;
     this.#engine = engine;
+    this.#timer = timer;
   }
 
   /**
@@ -64,14 +79,13 @@ export class ModelPrograms {
     inputs: { readonly fixed?: TensorSource; readonly each: readonly HostTensors[] },
     { signal }: TaskControl,
   ): Promise<readonly HostTensors[]> {
-    const loaded = this.#used(spec);
-    const program = await loaded.program;
-    await fixInputs(loaded, inputs.fixed);
+    const program = await this.load(spec, inputs.fixed);
     const options = signal === undefined ? {} : { signal };
     const outputs: HostTensors[] = [];
     for (let first = 0; first < inputs.each.length; first += program.passesAtOnce) {
       const together = inputs.each.slice(first, first + program.passesAtOnce);
-      outputs.push(...(await Promise.all(together.map((each) => program.run(each, options)))));
+      const round = () => Promise.all(together.map((each) => program.run(each, options)));
+      outputs.push(...(await this.#timed(spec, { program, round })));
     }
     return outputs;
   }
@@ -81,10 +95,35 @@ export class ModelPrograms {
     spec: ProgramSpec,
     { fixed, ...start }: TunerStart & { readonly fixed: TensorSource },
   ): Promise<Tuner> {
+    const program = await this.load(spec, fixed);
+    const tuner = await program.createTuner(start);
+    return {
+      ...tuner,
+      addDraw: (draw, options) =>
+        this.#timed(spec, { program, round: () => tuner.addDraw(draw, options) }),
+    };
+  }
+
+  /** Loads a program, and gives it its fixed inputs, so that its next run only computes. */
+  async load(spec: ProgramSpec, fixed: TensorSource | undefined): Promise<LoadedProgram> {
     const loaded = this.#used(spec);
     const program = await loaded.program;
     await fixInputs(loaded, fixed);
-    return program.createTuner(start);
+    return program;
+  }
+
+  /** Of the passes that run at once, and fail or end together; a failure tells of no time. */
+  async #timed<Value>(
+    spec: ProgramSpec,
+    { program, round }: { program: LoadedProgram; round: () => Promise<Value> },
+  ): Promise<Value> {
+    const timer = this.#timer;
+    if (timer === undefined) return round();
+    const beganMs = timer.nowMs();
+    const value = await round();
+    const { passesAtOnce } = program;
+    timer.onPasses(this.#files, spec, { passesAtOnce, durationMs: timer.nowMs() - beganMs });
+    return value;
   }
 
   /** Begins to load a program, so that its first run need not wait for that. */

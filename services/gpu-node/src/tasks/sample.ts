@@ -10,7 +10,17 @@ import { float32Values, hostTensor, isFinite32 } from "./host-tensors.js";
 import { type LatentsDone, type LatentsListener, resumed } from "./latents-done.js";
 import type { Model, TensorSource } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
-import { predict } from "./unet-pass.js";
+import { type Pass, predict } from "./unet-pass.js";
+
+/**
+ * Has the branch without the prompt computed elsewhere, with the bits that it has here.
+ *
+ * @returns  waits for the prediction, to be called once the other branch is there: undefined where
+ *           nobody gave it; undefined at once where nobody can
+ */
+export type BranchHelper = (
+  pass: Pick<Pass, "latents" | "timestep">,
+) => (() => Promise<Float32Array | undefined>) | undefined;
 
 export interface SampleInput {
   /** `[1, channels, frames, height, width]`: noise, as `invert` gives it for the same strength. */
@@ -28,6 +38,8 @@ export interface SampleInput {
   readonly strength?: number | undefined;
   /** Both branches in one pass: faster on some engines, and other bits. Default false. */
   readonly joinBranches?: boolean | undefined;
+  /** Asked in every iteration; the result has the same bits. Not with joined branches. */
+  readonly branchHelper?: BranchHelper | undefined;
   /** What was done of the same sampling before; the result has the same bits. */
   readonly resume?: LatentsDone | undefined;
   /** Called with the latents after each iteration, and waited for; they stay the task's. */
@@ -87,14 +99,23 @@ async function guided(
   control: TaskControl,
 ): Promise<Float32Array> {
   const { prompt, without, guidanceScale, joinBranches = false } = input;
+  const branches = async (...passes: HostTensor[][]): Promise<readonly Float32Array[]> => {
+    throwIfStopped(control, "sampling");
+    return predict(model, { ...input, passes }, control);
+  };
+  const none = new Float32Array();
   if (guidanceScale === 1) {
-    const passes = [[prompt]];
-    const [only = new Float32Array()] = await predict(model, { ...input, passes }, control);
+    const [only = none] = await branches([prompt]);
     return only;
   }
+  const elsewhere = joinBranches ? undefined : input.branchHelper?.(input);
+  if (elsewhere !== undefined) {
+    const [prompted = none] = await branches([prompt]);
+    const base = (await elsewhere()) ?? (await branches([without]))[0] ?? none;
+    return guidedPrediction({ without: base, with: prompted }, guidanceScale);
+  }
   const passes = joinBranches ? [[without, prompt]] : [[without], [prompt]];
-  const predictions = await predict(model, { ...input, passes }, control);
-  const [base = new Float32Array(), prompted = new Float32Array()] = predictions;
+  const [base = none, prompted = none] = await branches(...passes);
   return guidedPrediction({ without: base, with: prompted }, guidanceScale);
 }
 

@@ -3,6 +3,7 @@ import {
   type DecideOptions,
   defaultOptions,
   type NodeInfo,
+  type NodeRates,
   standby,
   type TuneView,
 } from "../cluster-state.js";
@@ -12,6 +13,8 @@ import type { Effect, EffectOf } from "../effects.js";
 import type { CoordinatorEvent, TaskOrigin } from "../events.js";
 import type { Decision } from "../turn.js";
 import { aSpec } from "./an-edit.js";
+
+const someRates = { flopsPerSecond: 1, bytesPerSecond: 1, roundTripMs: 1, passes: [] };
 
 /** A coordinator under test: what it is told, and what it wants done, by a clock set by hand. */
 export class ACluster {
@@ -45,16 +48,21 @@ export class ACluster {
     }
   }
 
-  join(nodeId: string, change: Partial<NodeInfo> = {}): Decision {
+  join(nodeId: string, change: Partial<NodeInfo> = {}, rates: NodeRates = someRates): Decision {
     const info: NodeInfo = {
       ...{ nodeId, incarnation: `${nodeId}1`, protocolVersion: 1, address: `${nodeId}:1` },
-      ...{ memoryBytes: 100, numericsId: "n", models: [{ hash: "m", name: "M" }], ...change },
+      ...{
+        memoryBytes: 100,
+        numericsId: "n",
+        models: [{ hash: "m", name: "M", tunedParameters: 1 }],
+      },
+      ...change,
     };
-    return this.tell({ kind: "node-joined", info });
+    return this.tell({ kind: "node-joined", info, rates });
   }
 
   heartbeat(nodeId: string, taskIds: readonly string[]): Decision {
-    const rates = { flopsPerSecond: 1, bytesPerSecond: 1, roundTripMs: 1 };
+    const rates = someRates;
     const incarnation = this.state.nodes.get(nodeId)?.info.incarnation ?? "";
     return this.tell({ kind: "heartbeat", nodeId, incarnation, rates, taskIds });
   }
@@ -98,7 +106,8 @@ export class ACluster {
   untilTune(spec: Partial<EditSpec> = {}): void {
     this.submit("e", spec);
     this.finish("ingest");
-    this.finish("encode");
+    // One part for each node.
+    while (this.record().tasks.some(({ kind }) => kind === "encode")) this.finish("encode");
   }
 
   ready(nodeId: string, committedSteps: number, weightsHash = ""): Decision {

@@ -212,6 +212,12 @@ export const Layout = {
   LAYOUT_BRANCHES: "LAYOUT_BRANCHES",
   /** LAYOUT_FRAMES - The frames of a clip over nodes. */
   LAYOUT_FRAMES: "LAYOUT_FRAMES",
+  /** LAYOUT_ONE - All of a phase on one node. */
+  LAYOUT_ONE: "LAYOUT_ONE",
+  /** LAYOUT_DRAWS - The draws of a tuning step over nodes. */
+  LAYOUT_DRAWS: "LAYOUT_DRAWS",
+  /** LAYOUT_VAE_FRAMES - Frames through the VAE over nodes. */
+  LAYOUT_VAE_FRAMES: "LAYOUT_VAE_FRAMES",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -222,6 +228,9 @@ export namespace Layout {
   export type LAYOUT_PROMPTS = typeof Layout.LAYOUT_PROMPTS;
   export type LAYOUT_BRANCHES = typeof Layout.LAYOUT_BRANCHES;
   export type LAYOUT_FRAMES = typeof Layout.LAYOUT_FRAMES;
+  export type LAYOUT_ONE = typeof Layout.LAYOUT_ONE;
+  export type LAYOUT_DRAWS = typeof Layout.LAYOUT_DRAWS;
+  export type LAYOUT_VAE_FRAMES = typeof Layout.LAYOUT_VAE_FRAMES;
   export type UNRECOGNIZED = typeof Layout.UNRECOGNIZED;
 }
 
@@ -239,6 +248,15 @@ export function layoutFromJSON(object: any): Layout {
     case 3:
     case "LAYOUT_FRAMES":
       return Layout.LAYOUT_FRAMES;
+    case 4:
+    case "LAYOUT_ONE":
+      return Layout.LAYOUT_ONE;
+    case 5:
+    case "LAYOUT_DRAWS":
+      return Layout.LAYOUT_DRAWS;
+    case 6:
+    case "LAYOUT_VAE_FRAMES":
+      return Layout.LAYOUT_VAE_FRAMES;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -256,6 +274,12 @@ export function layoutToNumber(object: Layout): number {
       return 2;
     case Layout.LAYOUT_FRAMES:
       return 3;
+    case Layout.LAYOUT_ONE:
+      return 4;
+    case Layout.LAYOUT_DRAWS:
+      return 5;
+    case Layout.LAYOUT_VAE_FRAMES:
+      return 6;
     case Layout.UNRECOGNIZED:
     default:
       return -1;
@@ -308,8 +332,11 @@ export interface LayoutReport {
   readonly layout: Layout;
   readonly nodeIds: readonly string[];
   readonly predictedMs: number;
+  /** 0 while it runs. */
   readonly measuredMs: number;
   readonly reason: string;
+  /** Of one prompt; absent where it is of all. */
+  readonly promptIndex?: number | undefined;
 }
 
 export interface Edit {
@@ -879,6 +906,7 @@ function createBaseLayoutReport(): LayoutReport {
     predictedMs: 0,
     measuredMs: 0,
     reason: "",
+    promptIndex: undefined,
   };
 }
 
@@ -901,6 +929,9 @@ export const LayoutReport: MessageFns<LayoutReport> = {
     }
     if (message.reason !== "") {
       writer.uint32(50).string(message.reason);
+    }
+    if (message.promptIndex !== undefined) {
+      writer.uint32(56).uint32(message.promptIndex);
     }
     return writer;
   },
@@ -966,6 +997,14 @@ export const LayoutReport: MessageFns<LayoutReport> = {
             message.reason = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.promptIndex = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -989,6 +1028,7 @@ export const LayoutReport: MessageFns<LayoutReport> = {
     message.predictedMs = object.predictedMs ?? 0;
     message.measuredMs = object.measuredMs ?? 0;
     message.reason = object.reason ?? "";
+    message.promptIndex = object.promptIndex ?? undefined;
     return message;
   },
 };

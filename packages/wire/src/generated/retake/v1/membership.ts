@@ -24,6 +24,69 @@ export const protobufPackage = "retake.v1";
 
 export const protobufFileName = "retake/v1/membership.proto";
 
+export const PassKind = {
+  PASS_KIND_UNSPECIFIED: "PASS_KIND_UNSPECIFIED",
+  PASS_KIND_UNET: "PASS_KIND_UNET",
+  /** PASS_KIND_GRADIENTS - A draw: forward and backward. */
+  PASS_KIND_GRADIENTS: "PASS_KIND_GRADIENTS",
+  PASS_KIND_ENCODE: "PASS_KIND_ENCODE",
+  PASS_KIND_DECODE: "PASS_KIND_DECODE",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type PassKind = typeof PassKind[keyof typeof PassKind];
+
+export namespace PassKind {
+  export type PASS_KIND_UNSPECIFIED = typeof PassKind.PASS_KIND_UNSPECIFIED;
+  export type PASS_KIND_UNET = typeof PassKind.PASS_KIND_UNET;
+  export type PASS_KIND_GRADIENTS = typeof PassKind.PASS_KIND_GRADIENTS;
+  export type PASS_KIND_ENCODE = typeof PassKind.PASS_KIND_ENCODE;
+  export type PASS_KIND_DECODE = typeof PassKind.PASS_KIND_DECODE;
+  export type UNRECOGNIZED = typeof PassKind.UNRECOGNIZED;
+}
+
+export function passKindFromJSON(object: any): PassKind {
+  switch (object) {
+    case 0:
+    case "PASS_KIND_UNSPECIFIED":
+      return PassKind.PASS_KIND_UNSPECIFIED;
+    case 1:
+    case "PASS_KIND_UNET":
+      return PassKind.PASS_KIND_UNET;
+    case 2:
+    case "PASS_KIND_GRADIENTS":
+      return PassKind.PASS_KIND_GRADIENTS;
+    case 3:
+    case "PASS_KIND_ENCODE":
+      return PassKind.PASS_KIND_ENCODE;
+    case 4:
+    case "PASS_KIND_DECODE":
+      return PassKind.PASS_KIND_DECODE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return PassKind.UNRECOGNIZED;
+  }
+}
+
+export function passKindToNumber(object: PassKind): number {
+  switch (object) {
+    case PassKind.PASS_KIND_UNSPECIFIED:
+      return 0;
+    case PassKind.PASS_KIND_UNET:
+      return 1;
+    case PassKind.PASS_KIND_GRADIENTS:
+      return 2;
+    case PassKind.PASS_KIND_ENCODE:
+      return 3;
+    case PassKind.PASS_KIND_DECODE:
+      return 4;
+    case PassKind.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 export const NodeState = {
   NODE_STATE_UNSPECIFIED: "NODE_STATE_UNSPECIFIED",
   NODE_STATE_READY: "NODE_STATE_READY",
@@ -111,16 +174,28 @@ export interface ModelInfo {
   readonly tunedParameters: number;
 }
 
+/** How long a pass took lately, of so many frames of so many pixels; or as many as run at once. */
+export interface PassTime {
+  readonly modelHash: string;
+  readonly kind: PassKind;
+  readonly frames: number;
+  readonly pixelsPerFrame: number;
+  readonly durationMs: number;
+  readonly passesAtOnce: number;
+}
+
 export interface NodeRates {
   /** Floating-point operations per second, as last measured. */
   readonly flopsPerSecond: number;
   /** Bytes per second and round trip to the coordinator. */
   readonly bytesPerSecond: number;
   readonly roundTripMs: number;
+  readonly passes: readonly PassTime[];
 }
 
 export interface JoinRequest {
   readonly node: NodeInfo | undefined;
+  readonly rates: NodeRates | undefined;
 }
 
 export interface JoinResponse {
@@ -472,8 +547,130 @@ export const ModelInfo: MessageFns<ModelInfo> = {
   },
 };
 
+function createBasePassTime(): PassTime {
+  return {
+    modelHash: "",
+    kind: PassKind.PASS_KIND_UNSPECIFIED,
+    frames: 0,
+    pixelsPerFrame: 0,
+    durationMs: 0,
+    passesAtOnce: 0,
+  };
+}
+
+export const PassTime: MessageFns<PassTime> = {
+  encode(message: PassTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.modelHash !== "") {
+      writer.uint32(10).string(message.modelHash);
+    }
+    if (message.kind !== PassKind.PASS_KIND_UNSPECIFIED) {
+      writer.uint32(16).int32(passKindToNumber(message.kind));
+    }
+    if (message.frames !== 0) {
+      writer.uint32(24).uint32(message.frames);
+    }
+    if (message.pixelsPerFrame !== 0) {
+      writer.uint32(32).uint32(message.pixelsPerFrame);
+    }
+    if (message.durationMs !== 0) {
+      writer.uint32(41).double(message.durationMs);
+    }
+    if (message.passesAtOnce !== 0) {
+      writer.uint32(48).uint32(message.passesAtOnce);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PassTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePassTime() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.modelHash = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kind = passKindFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.frames = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pixelsPerFrame = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.durationMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.passesAtOnce = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PassTime>, I>>(base?: I): PassTime {
+    return PassTime.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PassTime>, I>>(object: I): PassTime {
+    const message = createBasePassTime() as any;
+    message.modelHash = object.modelHash ?? "";
+    message.kind = object.kind ?? PassKind.PASS_KIND_UNSPECIFIED;
+    message.frames = object.frames ?? 0;
+    message.pixelsPerFrame = object.pixelsPerFrame ?? 0;
+    message.durationMs = object.durationMs ?? 0;
+    message.passesAtOnce = object.passesAtOnce ?? 0;
+    return message;
+  },
+};
+
 function createBaseNodeRates(): NodeRates {
-  return { flopsPerSecond: 0, bytesPerSecond: 0, roundTripMs: 0 };
+  return { flopsPerSecond: 0, bytesPerSecond: 0, roundTripMs: 0, passes: [] };
 }
 
 export const NodeRates: MessageFns<NodeRates> = {
@@ -486,6 +683,9 @@ export const NodeRates: MessageFns<NodeRates> = {
     }
     if (message.roundTripMs !== 0) {
       writer.uint32(25).double(message.roundTripMs);
+    }
+    for (const v of message.passes) {
+      PassTime.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -527,6 +727,14 @@ export const NodeRates: MessageFns<NodeRates> = {
             message.roundTripMs = reader.double();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.passes.push(PassTime.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -547,18 +755,22 @@ export const NodeRates: MessageFns<NodeRates> = {
     message.flopsPerSecond = object.flopsPerSecond ?? 0;
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
     message.roundTripMs = object.roundTripMs ?? 0;
+    message.passes = object.passes?.map((e) => PassTime.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseJoinRequest(): JoinRequest {
-  return { node: undefined };
+  return { node: undefined, rates: undefined };
 }
 
 export const JoinRequest: MessageFns<JoinRequest> = {
   encode(message: JoinRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.node !== undefined) {
       NodeInfo.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    if (message.rates !== undefined) {
+      NodeRates.encode(message.rates, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -584,6 +796,14 @@ export const JoinRequest: MessageFns<JoinRequest> = {
             message.node = NodeInfo.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rates = NodeRates.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -602,6 +822,9 @@ export const JoinRequest: MessageFns<JoinRequest> = {
   fromPartial<I extends Exact<DeepPartial<JoinRequest>, I>>(object: I): JoinRequest {
     const message = createBaseJoinRequest() as any;
     message.node = (object.node !== undefined && object.node !== null) ? NodeInfo.fromPartial(object.node) : undefined;
+    message.rates = (object.rates !== undefined && object.rates !== null)
+      ? NodeRates.fromPartial(object.rates)
+      : undefined;
     return message;
   },
 };

@@ -176,9 +176,11 @@ export interface TuneRequest {
 export interface TuneStart {
   readonly task: TaskHeader | undefined;
   readonly sourcePrompt: string;
-  /** Artifacts: moments of the whole clip. */
-  readonly momentsId: string;
-  readonly settings: Settings | undefined;
+  readonly settings:
+    | Settings
+    | undefined;
+  /** Artifacts: moments of the clip, in the order of its frames. */
+  readonly momentsIds: readonly string[];
 }
 
 /** Where a member finds the state of the last committed step. */
@@ -298,10 +300,13 @@ export interface LatentsAt {
 
 export interface InvertRequest {
   readonly task: TaskHeader | undefined;
-  readonly momentsId: string;
   readonly deltaId: string;
   readonly settings: Settings | undefined;
-  readonly resume: LatentsAt | undefined;
+  readonly resume:
+    | LatentsAt
+    | undefined;
+  /** Artifacts: moments of the clip, in the order of its frames. */
+  readonly momentsIds: readonly string[];
 }
 
 export interface InvertResponse {
@@ -325,11 +330,7 @@ export interface SampleRequest {
   readonly prompt: string;
   readonly negativePrompt: string;
   readonly settings: Settings | undefined;
-  readonly resume:
-    | LatentsAt
-    | undefined;
-  /** A node that computes the branch without the prompt; empty: this one does both. */
-  readonly branchPeerAddress: string;
+  readonly resume: LatentsAt | undefined;
 }
 
 export interface SampleResponse {
@@ -337,6 +338,30 @@ export interface SampleResponse {
     readonly $case: "latents";
     readonly value: LatentsChunk;
   } | undefined;
+}
+
+export interface ServeBranchRequest {
+  readonly task: TaskHeader | undefined;
+  readonly deltaId: string;
+  /** Of the branch. */
+  readonly prompt: string;
+  readonly settings: Settings | undefined;
+}
+
+export interface ServeBranchResponse {
+  readonly report: TaskReport | undefined;
+}
+
+export interface LendBranchRequest {
+  /** The task that samples. */
+  readonly taskId: string;
+  readonly epoch: number;
+  /** host:port of the node that helps, and its task. */
+  readonly peerAddress: string;
+  readonly branchTaskId: string;
+}
+
+export interface LendBranchResponse {
 }
 
 export interface DecodeRequest {
@@ -1162,7 +1187,7 @@ export const TuneRequest: MessageFns<TuneRequest> = {
 };
 
 function createBaseTuneStart(): TuneStart {
-  return { task: undefined, sourcePrompt: "", momentsId: "", settings: undefined };
+  return { task: undefined, sourcePrompt: "", settings: undefined, momentsIds: [] };
 }
 
 export const TuneStart: MessageFns<TuneStart> = {
@@ -1173,11 +1198,11 @@ export const TuneStart: MessageFns<TuneStart> = {
     if (message.sourcePrompt !== "") {
       writer.uint32(18).string(message.sourcePrompt);
     }
-    if (message.momentsId !== "") {
-      writer.uint32(26).string(message.momentsId);
-    }
     if (message.settings !== undefined) {
       Settings.encode(message.settings, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.momentsIds) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -1211,20 +1236,20 @@ export const TuneStart: MessageFns<TuneStart> = {
             message.sourcePrompt = reader.string();
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.momentsId = reader.string();
-            continue;
-          }
           case 4: {
             if (tag !== 34) {
               break;
             }
 
             message.settings = Settings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.momentsIds.push(reader.string());
             continue;
           }
         }
@@ -1248,10 +1273,10 @@ export const TuneStart: MessageFns<TuneStart> = {
       ? TaskHeader.fromPartial(object.task)
       : undefined;
     message.sourcePrompt = object.sourcePrompt ?? "";
-    message.momentsId = object.momentsId ?? "";
     message.settings = (object.settings !== undefined && object.settings !== null)
       ? Settings.fromPartial(object.settings)
       : undefined;
+    message.momentsIds = object.momentsIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -2423,16 +2448,13 @@ export const LatentsAt: MessageFns<LatentsAt> = {
 };
 
 function createBaseInvertRequest(): InvertRequest {
-  return { task: undefined, momentsId: "", deltaId: "", settings: undefined, resume: undefined };
+  return { task: undefined, deltaId: "", settings: undefined, resume: undefined, momentsIds: [] };
 }
 
 export const InvertRequest: MessageFns<InvertRequest> = {
   encode(message: InvertRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.task !== undefined) {
       TaskHeader.encode(message.task, writer.uint32(10).fork()).join();
-    }
-    if (message.momentsId !== "") {
-      writer.uint32(18).string(message.momentsId);
     }
     if (message.deltaId !== "") {
       writer.uint32(26).string(message.deltaId);
@@ -2442,6 +2464,9 @@ export const InvertRequest: MessageFns<InvertRequest> = {
     }
     if (message.resume !== undefined) {
       LatentsAt.encode(message.resume, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.momentsIds) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -2465,14 +2490,6 @@ export const InvertRequest: MessageFns<InvertRequest> = {
             }
 
             message.task = TaskHeader.decode(reader, reader.uint32());
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.momentsId = reader.string();
             continue;
           }
           case 3: {
@@ -2499,6 +2516,14 @@ export const InvertRequest: MessageFns<InvertRequest> = {
             message.resume = LatentsAt.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.momentsIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2519,7 +2544,6 @@ export const InvertRequest: MessageFns<InvertRequest> = {
     message.task = (object.task !== undefined && object.task !== null)
       ? TaskHeader.fromPartial(object.task)
       : undefined;
-    message.momentsId = object.momentsId ?? "";
     message.deltaId = object.deltaId ?? "";
     message.settings = (object.settings !== undefined && object.settings !== null)
       ? Settings.fromPartial(object.settings)
@@ -2527,6 +2551,7 @@ export const InvertRequest: MessageFns<InvertRequest> = {
     message.resume = (object.resume !== undefined && object.resume !== null)
       ? LatentsAt.fromPartial(object.resume)
       : undefined;
+    message.momentsIds = object.momentsIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -2700,7 +2725,6 @@ function createBaseSampleRequest(): SampleRequest {
     negativePrompt: "",
     settings: undefined,
     resume: undefined,
-    branchPeerAddress: "",
   };
 }
 
@@ -2726,9 +2750,6 @@ export const SampleRequest: MessageFns<SampleRequest> = {
     }
     if (message.resume !== undefined) {
       LatentsAt.encode(message.resume, writer.uint32(58).fork()).join();
-    }
-    if (message.branchPeerAddress !== "") {
-      writer.uint32(66).string(message.branchPeerAddress);
     }
     return writer;
   },
@@ -2802,14 +2823,6 @@ export const SampleRequest: MessageFns<SampleRequest> = {
             message.resume = LatentsAt.decode(reader, reader.uint32());
             continue;
           }
-          case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
-            message.branchPeerAddress = reader.string();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2840,7 +2853,6 @@ export const SampleRequest: MessageFns<SampleRequest> = {
     message.resume = (object.resume !== undefined && object.resume !== null)
       ? LatentsAt.fromPartial(object.resume)
       : undefined;
-    message.branchPeerAddress = object.branchPeerAddress ?? "";
     return message;
   },
 };
@@ -2922,6 +2934,292 @@ export const SampleResponse: MessageFns<SampleResponse> = {
         break;
       }
     }
+    return message;
+  },
+};
+
+function createBaseServeBranchRequest(): ServeBranchRequest {
+  return { task: undefined, deltaId: "", prompt: "", settings: undefined };
+}
+
+export const ServeBranchRequest: MessageFns<ServeBranchRequest> = {
+  encode(message: ServeBranchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      TaskHeader.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    if (message.deltaId !== "") {
+      writer.uint32(18).string(message.deltaId);
+    }
+    if (message.prompt !== "") {
+      writer.uint32(26).string(message.prompt);
+    }
+    if (message.settings !== undefined) {
+      Settings.encode(message.settings, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServeBranchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServeBranchRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = TaskHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deltaId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.prompt = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.settings = Settings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ServeBranchRequest>, I>>(base?: I): ServeBranchRequest {
+    return ServeBranchRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServeBranchRequest>, I>>(object: I): ServeBranchRequest {
+    const message = createBaseServeBranchRequest() as any;
+    message.task = (object.task !== undefined && object.task !== null)
+      ? TaskHeader.fromPartial(object.task)
+      : undefined;
+    message.deltaId = object.deltaId ?? "";
+    message.prompt = object.prompt ?? "";
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? Settings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseServeBranchResponse(): ServeBranchResponse {
+  return { report: undefined };
+}
+
+export const ServeBranchResponse: MessageFns<ServeBranchResponse> = {
+  encode(message: ServeBranchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.report !== undefined) {
+      TaskReport.encode(message.report, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServeBranchResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServeBranchResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.report = TaskReport.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ServeBranchResponse>, I>>(base?: I): ServeBranchResponse {
+    return ServeBranchResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServeBranchResponse>, I>>(object: I): ServeBranchResponse {
+    const message = createBaseServeBranchResponse() as any;
+    message.report = (object.report !== undefined && object.report !== null)
+      ? TaskReport.fromPartial(object.report)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLendBranchRequest(): LendBranchRequest {
+  return { taskId: "", epoch: 0, peerAddress: "", branchTaskId: "" };
+}
+
+export const LendBranchRequest: MessageFns<LendBranchRequest> = {
+  encode(message: LendBranchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint64(message.epoch);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(26).string(message.peerAddress);
+    }
+    if (message.branchTaskId !== "") {
+      writer.uint32(34).string(message.branchTaskId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LendBranchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLendBranchRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.branchTaskId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LendBranchRequest>, I>>(base?: I): LendBranchRequest {
+    return LendBranchRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LendBranchRequest>, I>>(object: I): LendBranchRequest {
+    const message = createBaseLendBranchRequest() as any;
+    message.taskId = object.taskId ?? "";
+    message.epoch = object.epoch ?? 0;
+    message.peerAddress = object.peerAddress ?? "";
+    message.branchTaskId = object.branchTaskId ?? "";
+    return message;
+  },
+};
+
+function createBaseLendBranchResponse(): LendBranchResponse {
+  return {};
+}
+
+export const LendBranchResponse: MessageFns<LendBranchResponse> = {
+  encode(_: LendBranchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LendBranchResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLendBranchResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LendBranchResponse>, I>>(base?: I): LendBranchResponse {
+    return LendBranchResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LendBranchResponse>, I>>(_: I): LendBranchResponse {
+    const message = createBaseLendBranchResponse() as any;
     return message;
   },
 };
@@ -3393,6 +3691,29 @@ export const NodeServiceService = {
     responseSerialize: (value: SampleResponse): Buffer => Buffer.from(SampleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SampleResponse => SampleResponse.decode(value),
   },
+  /**
+   * Computes one guidance branch for a node that samples, which asks for each by
+   * PeerService.PredictBranch; ends with that call.
+   */
+  serveBranch: {
+    path: "/retake.v1.NodeService/ServeBranch" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ServeBranchRequest): Buffer => Buffer.from(ServeBranchRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ServeBranchRequest => ServeBranchRequest.decode(value),
+    responseSerialize: (value: ServeBranchResponse): Buffer => Buffer.from(ServeBranchResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ServeBranchResponse => ServeBranchResponse.decode(value),
+  },
+  /** Tells a node that samples who computes one of its branches from now on. */
+  lendBranch: {
+    path: "/retake.v1.NodeService/LendBranch" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LendBranchRequest): Buffer => Buffer.from(LendBranchRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LendBranchRequest => LendBranchRequest.decode(value),
+    responseSerialize: (value: LendBranchResponse): Buffer => Buffer.from(LendBranchResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LendBranchResponse => LendBranchResponse.decode(value),
+  },
   /** Latents to frames, some of them. */
   decode: {
     path: "/retake.v1.NodeService/Decode" as const,
@@ -3423,6 +3744,13 @@ export interface NodeServiceServer extends UntypedServiceImplementation {
   tune: handleBidiStreamingCall<TuneRequest, TuneResponse>;
   invert: handleServerStreamingCall<InvertRequest, InvertResponse>;
   sample: handleServerStreamingCall<SampleRequest, SampleResponse>;
+  /**
+   * Computes one guidance branch for a node that samples, which asks for each by
+   * PeerService.PredictBranch; ends with that call.
+   */
+  serveBranch: handleServerStreamingCall<ServeBranchRequest, ServeBranchResponse>;
+  /** Tells a node that samples who computes one of its branches from now on. */
+  lendBranch: handleUnaryCall<LendBranchRequest, LendBranchResponse>;
   /** Latents to frames, some of them. */
   decode: handleServerStreamingCall<DecodeRequest, DecodeResponse>;
   abort: handleUnaryCall<AbortRequest, AbortResponse>;
@@ -3468,6 +3796,32 @@ export interface NodeServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SampleResponse>;
+  /**
+   * Computes one guidance branch for a node that samples, which asks for each by
+   * PeerService.PredictBranch; ends with that call.
+   */
+  serveBranch(request: ServeBranchRequest, options?: Partial<CallOptions>): ClientReadableStream<ServeBranchResponse>;
+  serveBranch(
+    request: ServeBranchRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ServeBranchResponse>;
+  /** Tells a node that samples who computes one of its branches from now on. */
+  lendBranch(
+    request: LendBranchRequest,
+    callback: (error: ServiceError | null, response: LendBranchResponse) => void,
+  ): ClientUnaryCall;
+  lendBranch(
+    request: LendBranchRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LendBranchResponse) => void,
+  ): ClientUnaryCall;
+  lendBranch(
+    request: LendBranchRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LendBranchResponse) => void,
+  ): ClientUnaryCall;
   /** Latents to frames, some of them. */
   decode(request: DecodeRequest, options?: Partial<CallOptions>): ClientReadableStream<DecodeResponse>;
   decode(

@@ -10,18 +10,16 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
-  type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
-  type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
-  type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Chunk } from "./artifact.js";
-import { TaskHeader } from "./node.js";
 
 export const protobufPackage = "retake.v1";
 
@@ -38,24 +36,45 @@ export interface PullSnapshotResponse {
   readonly chunk: Chunk | undefined;
 }
 
-export interface OpenBranchRequest {
-  readonly task: TaskHeader | undefined;
-  readonly deltaId: string;
-  readonly prompt: string;
-}
-
-export interface OpenBranchResponse {
-}
-
 export interface PredictBranchRequest {
+  readonly request:
+    | //
+    /** First, and once. */
+    { readonly $case: "open"; readonly value: BranchOpen }
+    | { readonly $case: "pass"; readonly value: BranchPass }
+    | undefined;
+}
+
+export interface BranchOpen {
+  /** The task by which the other serves the branch. */
   readonly taskId: string;
-  readonly timestep: number;
-  /** Float32, little-endian: [1, channels, frames, height, width]. */
-  readonly latents: Buffer;
+  readonly epoch: number;
+  /** Of the latents: [1, channels, frames, height, width]. */
   readonly shape: readonly number[];
 }
 
+export interface BranchPass {
+  readonly timestep: number;
+  /** Float32, little-endian, in the shape of the latents. */
+  readonly latents: Buffer;
+}
+
 export interface PredictBranchResponse {
+  readonly response:
+    | //
+    /** What it takes is loaded; passes may come. */
+    { readonly $case: "ready"; readonly value: BranchReady }
+    | { readonly $case: "prediction"; readonly value: BranchPrediction }
+    | undefined;
+}
+
+export interface BranchReady {
+}
+
+/** Of the pass that was asked for last. */
+export interface BranchPrediction {
+  readonly timestep: number;
+  /** Float32, little-endian, in the shape of the latents. */
   readonly predictedNoise: Buffer;
 }
 
@@ -193,151 +212,19 @@ export const PullSnapshotResponse: MessageFns<PullSnapshotResponse> = {
   },
 };
 
-function createBaseOpenBranchRequest(): OpenBranchRequest {
-  return { task: undefined, deltaId: "", prompt: "" };
-}
-
-export const OpenBranchRequest: MessageFns<OpenBranchRequest> = {
-  encode(message: OpenBranchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.task !== undefined) {
-      TaskHeader.encode(message.task, writer.uint32(10).fork()).join();
-    }
-    if (message.deltaId !== "") {
-      writer.uint32(18).string(message.deltaId);
-    }
-    if (message.prompt !== "") {
-      writer.uint32(26).string(message.prompt);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): OpenBranchRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseOpenBranchRequest() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.task = TaskHeader.decode(reader, reader.uint32());
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.deltaId = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.prompt = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create<I extends Exact<DeepPartial<OpenBranchRequest>, I>>(base?: I): OpenBranchRequest {
-    return OpenBranchRequest.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<OpenBranchRequest>, I>>(object: I): OpenBranchRequest {
-    const message = createBaseOpenBranchRequest() as any;
-    message.task = (object.task !== undefined && object.task !== null)
-      ? TaskHeader.fromPartial(object.task)
-      : undefined;
-    message.deltaId = object.deltaId ?? "";
-    message.prompt = object.prompt ?? "";
-    return message;
-  },
-};
-
-function createBaseOpenBranchResponse(): OpenBranchResponse {
-  return {};
-}
-
-export const OpenBranchResponse: MessageFns<OpenBranchResponse> = {
-  encode(_: OpenBranchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): OpenBranchResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseOpenBranchResponse() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create<I extends Exact<DeepPartial<OpenBranchResponse>, I>>(base?: I): OpenBranchResponse {
-    return OpenBranchResponse.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<OpenBranchResponse>, I>>(_: I): OpenBranchResponse {
-    const message = createBaseOpenBranchResponse() as any;
-    return message;
-  },
-};
-
 function createBasePredictBranchRequest(): PredictBranchRequest {
-  return { taskId: "", timestep: 0, latents: Buffer.alloc(0), shape: [] };
+  return { request: undefined };
 }
 
 export const PredictBranchRequest: MessageFns<PredictBranchRequest> = {
   encode(message: PredictBranchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.taskId !== "") {
-      writer.uint32(10).string(message.taskId);
-    }
-    if (message.timestep !== 0) {
-      writer.uint32(16).uint32(message.timestep);
-    }
-    if (message.latents.length !== 0) {
-      writer.uint32(26).bytes(message.latents);
-    }
-    if (message.shape.length !== 0) {
-      writer.uint32(34).fork();
-      for (const v of message.shape) {
-        writer.uint32(v);
-      }
-      writer.join();
+    switch (message.request?.$case) {
+      case "open":
+        BranchOpen.encode(message.request.value, writer.uint32(10).fork()).join();
+        break;
+      case "pass":
+        BranchPass.encode(message.request.value, writer.uint32(18).fork()).join();
+        break;
     }
     return writer;
   },
@@ -360,6 +247,92 @@ export const PredictBranchRequest: MessageFns<PredictBranchRequest> = {
               break;
             }
 
+            message.request = { $case: "open", value: BranchOpen.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.request = { $case: "pass", value: BranchPass.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PredictBranchRequest>, I>>(base?: I): PredictBranchRequest {
+    return PredictBranchRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PredictBranchRequest>, I>>(object: I): PredictBranchRequest {
+    const message = createBasePredictBranchRequest() as any;
+    switch (object.request?.$case) {
+      case "open": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "open", value: BranchOpen.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "pass": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "pass", value: BranchPass.fromPartial(object.request.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseBranchOpen(): BranchOpen {
+  return { taskId: "", epoch: 0, shape: [] };
+}
+
+export const BranchOpen: MessageFns<BranchOpen> = {
+  encode(message: BranchOpen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint64(message.epoch);
+    }
+    if (message.shape.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.shape) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BranchOpen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBranchOpen() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
             message.taskId = reader.string();
             continue;
           }
@@ -368,25 +341,17 @@ export const PredictBranchRequest: MessageFns<PredictBranchRequest> = {
               break;
             }
 
-            message.timestep = reader.uint32();
+            message.epoch = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.latents = Buffer.from(reader.bytes());
-            continue;
-          }
-          case 4: {
-            if (tag === 32) {
+            if (tag === 24) {
               message.shape.push(reader.uint32());
 
               continue;
             }
 
-            if (tag === 34) {
+            if (tag === 26) {
               const end2 = reader.uint32() + reader.pos;
               while (reader.pos < end2) {
                 message.shape.push(reader.uint32());
@@ -409,27 +374,98 @@ export const PredictBranchRequest: MessageFns<PredictBranchRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<PredictBranchRequest>, I>>(base?: I): PredictBranchRequest {
-    return PredictBranchRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<BranchOpen>, I>>(base?: I): BranchOpen {
+    return BranchOpen.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<PredictBranchRequest>, I>>(object: I): PredictBranchRequest {
-    const message = createBasePredictBranchRequest() as any;
+  fromPartial<I extends Exact<DeepPartial<BranchOpen>, I>>(object: I): BranchOpen {
+    const message = createBaseBranchOpen() as any;
     message.taskId = object.taskId ?? "";
-    message.timestep = object.timestep ?? 0;
-    message.latents = object.latents ?? Buffer.alloc(0);
+    message.epoch = object.epoch ?? 0;
     message.shape = object.shape?.map((e) => e) || [];
     return message;
   },
 };
 
+function createBaseBranchPass(): BranchPass {
+  return { timestep: 0, latents: Buffer.alloc(0) };
+}
+
+export const BranchPass: MessageFns<BranchPass> = {
+  encode(message: BranchPass, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.timestep !== 0) {
+      writer.uint32(8).uint32(message.timestep);
+    }
+    if (message.latents.length !== 0) {
+      writer.uint32(18).bytes(message.latents);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BranchPass {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBranchPass() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.timestep = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.latents = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BranchPass>, I>>(base?: I): BranchPass {
+    return BranchPass.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BranchPass>, I>>(object: I): BranchPass {
+    const message = createBaseBranchPass() as any;
+    message.timestep = object.timestep ?? 0;
+    message.latents = object.latents ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 function createBasePredictBranchResponse(): PredictBranchResponse {
-  return { predictedNoise: Buffer.alloc(0) };
+  return { response: undefined };
 }
 
 export const PredictBranchResponse: MessageFns<PredictBranchResponse> = {
   encode(message: PredictBranchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.predictedNoise.length !== 0) {
-      writer.uint32(10).bytes(message.predictedNoise);
+    switch (message.response?.$case) {
+      case "ready":
+        BranchReady.encode(message.response.value, writer.uint32(10).fork()).join();
+        break;
+      case "prediction":
+        BranchPrediction.encode(message.response.value, writer.uint32(18).fork()).join();
+        break;
     }
     return writer;
   },
@@ -452,7 +488,15 @@ export const PredictBranchResponse: MessageFns<PredictBranchResponse> = {
               break;
             }
 
-            message.predictedNoise = Buffer.from(reader.bytes());
+            message.response = { $case: "ready", value: BranchReady.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.response = { $case: "prediction", value: BranchPrediction.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -472,12 +516,135 @@ export const PredictBranchResponse: MessageFns<PredictBranchResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<PredictBranchResponse>, I>>(object: I): PredictBranchResponse {
     const message = createBasePredictBranchResponse() as any;
+    switch (object.response?.$case) {
+      case "ready": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "ready", value: BranchReady.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "prediction": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "prediction", value: BranchPrediction.fromPartial(object.response.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseBranchReady(): BranchReady {
+  return {};
+}
+
+export const BranchReady: MessageFns<BranchReady> = {
+  encode(_: BranchReady, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BranchReady {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBranchReady() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BranchReady>, I>>(base?: I): BranchReady {
+    return BranchReady.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BranchReady>, I>>(_: I): BranchReady {
+    const message = createBaseBranchReady() as any;
+    return message;
+  },
+};
+
+function createBaseBranchPrediction(): BranchPrediction {
+  return { timestep: 0, predictedNoise: Buffer.alloc(0) };
+}
+
+export const BranchPrediction: MessageFns<BranchPrediction> = {
+  encode(message: BranchPrediction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.timestep !== 0) {
+      writer.uint32(8).uint32(message.timestep);
+    }
+    if (message.predictedNoise.length !== 0) {
+      writer.uint32(18).bytes(message.predictedNoise);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BranchPrediction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBranchPrediction() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.timestep = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.predictedNoise = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BranchPrediction>, I>>(base?: I): BranchPrediction {
+    return BranchPrediction.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BranchPrediction>, I>>(object: I): BranchPrediction {
+    const message = createBaseBranchPrediction() as any;
+    message.timestep = object.timestep ?? 0;
     message.predictedNoise = object.predictedNoise ?? Buffer.alloc(0);
     return message;
   },
 };
 
-/** Node to node: whoever receives is the client. */
+/** Node to node. */
 export type PeerServiceService = typeof PeerServiceService;
 export const PeerServiceService = {
   /** Weights, moments and step of a tuning, as a safetensors file. */
@@ -491,20 +658,11 @@ export const PeerServiceService = {
       Buffer.from(PullSnapshotResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PullSnapshotResponse => PullSnapshotResponse.decode(value),
   },
-  /** One pass of the U-Net for the branch without the prompt. */
-  openBranch: {
-    path: "/retake.v1.PeerService/OpenBranch" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: OpenBranchRequest): Buffer => Buffer.from(OpenBranchRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): OpenBranchRequest => OpenBranchRequest.decode(value),
-    responseSerialize: (value: OpenBranchResponse): Buffer => Buffer.from(OpenBranchResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): OpenBranchResponse => OpenBranchResponse.decode(value),
-  },
+  /** Passes of the U-Net for one guidance branch; the one who samples asks. */
   predictBranch: {
     path: "/retake.v1.PeerService/PredictBranch" as const,
-    requestStream: false as const,
-    responseStream: false as const,
+    requestStream: true as const,
+    responseStream: true as const,
     requestSerialize: (value: PredictBranchRequest): Buffer => Buffer.from(PredictBranchRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): PredictBranchRequest => PredictBranchRequest.decode(value),
     responseSerialize: (value: PredictBranchResponse): Buffer =>
@@ -516,9 +674,8 @@ export const PeerServiceService = {
 export interface PeerServiceServer extends UntypedServiceImplementation {
   /** Weights, moments and step of a tuning, as a safetensors file. */
   pullSnapshot: handleServerStreamingCall<PullSnapshotRequest, PullSnapshotResponse>;
-  /** One pass of the U-Net for the branch without the prompt. */
-  openBranch: handleUnaryCall<OpenBranchRequest, OpenBranchResponse>;
-  predictBranch: handleUnaryCall<PredictBranchRequest, PredictBranchResponse>;
+  /** Passes of the U-Net for one guidance branch; the one who samples asks. */
+  predictBranch: handleBidiStreamingCall<PredictBranchRequest, PredictBranchResponse>;
 }
 
 export interface PeerServiceClient extends Client {
@@ -532,37 +689,13 @@ export interface PeerServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<PullSnapshotResponse>;
-  /** One pass of the U-Net for the branch without the prompt. */
-  openBranch(
-    request: OpenBranchRequest,
-    callback: (error: ServiceError | null, response: OpenBranchResponse) => void,
-  ): ClientUnaryCall;
-  openBranch(
-    request: OpenBranchRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: OpenBranchResponse) => void,
-  ): ClientUnaryCall;
-  openBranch(
-    request: OpenBranchRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: OpenBranchResponse) => void,
-  ): ClientUnaryCall;
+  /** Passes of the U-Net for one guidance branch; the one who samples asks. */
+  predictBranch(): ClientDuplexStream<PredictBranchRequest, PredictBranchResponse>;
+  predictBranch(options: Partial<CallOptions>): ClientDuplexStream<PredictBranchRequest, PredictBranchResponse>;
   predictBranch(
-    request: PredictBranchRequest,
-    callback: (error: ServiceError | null, response: PredictBranchResponse) => void,
-  ): ClientUnaryCall;
-  predictBranch(
-    request: PredictBranchRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: PredictBranchResponse) => void,
-  ): ClientUnaryCall;
-  predictBranch(
-    request: PredictBranchRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: PredictBranchResponse) => void,
-  ): ClientUnaryCall;
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<PredictBranchRequest, PredictBranchResponse>;
 }
 
 export const PeerServiceClient = makeGenericClientConstructor(

@@ -1,0 +1,200 @@
+import { describe, expect, it } from "vitest";
+import type { NodeRates } from "./cluster-state.js";
+import type { EditSpec, LatentsAt } from "./edit-record.js";
+import { ACluster } from "./testing/a-cluster.js";
+import { someSettings } from "./testing/an-edit.js";
+
+const at = (done: number): LatentsAt => ({ done, total: 3, artifactId: `l${done}` });
+/** A pass takes 100 ms; the latents of two frames of 8x8 pixels are 32 bytes. */
+const rates = (bytesPerSecond = 1e9): NodeRates => ({
+  ...{ flopsPerSecond: 1, bytesPerSecond, roundTripMs: 1 },
+  passes: [
+    ...[
+      {
+        modelHash: "m",
+        kind: "unet" as const,
+        frames: 2,
+        pixelsPerFrame: 64,
+        durationMs: 100,
+        passesAtOnce: 1,
+      },
+    ],
+  ],
+});
+const guided = { ...someSettings, steps: 0, guidance: 7.5 };
+
+/** An edit on two nodes, up to its sampling. */
+function sampling(
+  change: Partial<EditSpec> = {},
+  { nodeIds = ["a", "b"], bytesPerSecond = 1e9 } = {},
+): ACluster {
+  const cluster = new ACluster();
+  for (const nodeId of nodeIds) cluster.join(nodeId, {}, rates(bytesPerSecond));
+  cluster.untilTune({ settings: guided, ...change });
+  const origin = cluster.from(cluster.task("invert"));
+  cluster.tell({ kind: "latents", ...origin, latents: at(3) });
+  cluster.finish("invert");
+  return cluster;
+}
+const helperOf = (cluster: ACluster) => {
+  const helper = cluster.record().tasks.find(({ helps }) => helps !== "");
+  if (helper === undefined) throw new Error("nobody helps");
+  return helper;
+};
+const isHelped = (cluster: ACluster): boolean =>
+  cluster.record().tasks.some(({ helps }) => helps !== "");
+const sampled = (cluster: ACluster, latents: LatentsAt, nodeId = "a") =>
+  cluster.tell({ kind: "latents", ...cluster.from(cluster.task("sample", nodeId)), latents });
+const lastLayout = (cluster: ACluster) => cluster.record().layouts.at(-1);
+const stopped = { code: "CANCELED", reason: "stopped", message: "stopped" };
+
+describe("lendPeers", () => {
+  it("lends an idle node to the sampling of the only prompt, and says why", () => {
+    const cluster = sampling();
+    const { task } = cluster.did("start-task")[0] ?? {};
+    expect(task).toMatchObject({ kind: "sample", nodeId: "a", helps: "" });
+    expect(helperOf(cluster)).toMatchObject({ kind: "sample", nodeId: "b", helps: task?.id });
+    expect(cluster.did("lend-branch")).toMatchObject([
+      { nodeId: "a", taskId: task?.id, address: "b:1", helper: { nodeId: "b" } },
+    ]);
+    // Three iterations of two passes on one node, of one pass and the way there and back on two.
+    const reason = "branches on a, b in 303 ms; slower: one node (a) in 600 ms";
+    expect(lastLayout(cluster)).toMatchObject({
+      ...{ phase: "sample", promptIndex: 0, layout: "branches", nodeIds: ["a", "b"], reason },
+      measuredMs: 0,
+    });
+    expect(cluster.record().reason).toContain(reason);
+  });
+
+  it("declines over a slow link, and says what it would have taken", () => {
+    const cluster = sampling({}, { bytesPerSecond: 500 });
+    expect(isHelped(cluster)).toBe(false);
+    expect(lastLayout(cluster)).toMatchObject({
+      ...{ layout: "one", predictedMs: 600 },
+      reason: "one node (a) in 600 ms; declined: branches on a, b in 687 ms",
+    });
+  });
+
+  it("gives whole prompts to nodes first, and lends who has none", () => {
+    const cluster = sampling({ prompts: ["p", "q"] });
+    expect(isHelped(cluster)).toBe(false);
+    expect(lastLayout(cluster)).toMatchObject({
+      ...{ layout: "prompts", promptIndex: -1, nodeIds: ["a", "b"], predictedMs: 600 },
+    });
+    cluster.join("c", {}, rates());
+    expect(helperOf(cluster)).toMatchObject({ nodeId: "c" });
+    expect(lastLayout(cluster)).toMatchObject({ layout: "branches", promptIndex: 0 });
+  });
+
+  it.each([
+    ["without guidance", { settings: { ...guided, guidance: 1 } }],
+    ["where both branches are one pass", { settings: { ...guided, batch: 2 } }],
+    ["where whole prompts were asked for", { layout: "prompts" }],
+    ["where one node was asked for", { layout: "one" }],
+  ] as const)("lends nobody %s", (_, change) => {
+    expect(isHelped(sampling(change))).toBe(false);
+  });
+
+  it("keeps to one node, or to two for a prompt, where that was asked for", () => {
+    const running = (layout: EditSpec["layout"]) =>
+      sampling({ layout, prompts: ["p", "q"] })
+        .record()
+        .tasks.map(({ nodeId, promptIndex }) => `${nodeId}${promptIndex}`);
+    expect(running("one")).toEqual(["a0"]);
+    expect(running("branches")).toEqual(["a0", "b0"]);
+    expect(running("auto")).toEqual(["a0", "b1"]);
+  });
+
+  it("lets who samples go on alone when the peer is lost, and lends it another", () => {
+    const cluster = sampling();
+    const before = cluster.task("sample", "a");
+    cluster.join("b", { incarnation: "b2" }, rates());
+    expect(cluster.task("sample", "a")).toBe(before);
+    expect(cluster.record()).toMatchObject({ recoveries: 1, retries: { infrastructure: 0 } });
+    expect(cluster.did("lend-branch")).toMatchObject([{ helper: { incarnation: "b2" } }]);
+  });
+
+  it("says how it goes on alone, and since when", () => {
+    const cluster = sampling();
+    cluster.nowMs += 100;
+    sampled(cluster, at(1));
+    const failure = { ...stopped, reason: "engine-failed", message: "out of memory" };
+    cluster.tell({ kind: "task-failed", ...cluster.from(helperOf(cluster)), failure });
+    expect(cluster.record().layouts.slice(-2)).toMatchObject([
+      { layout: "branches", measuredMs: 100 },
+      { layout: "one", predictedMs: 400, reason: "out of memory; one node (a) in 400 ms" },
+    ]);
+  });
+
+  it("lends nobody again when help has ended as it should, or one iteration is left", () => {
+    const ended = sampling();
+    const result = { artifactId: "", files: [] };
+    ended.tell({ kind: "task-finished", ...ended.from(helperOf(ended)), result });
+    expect(isHelped(ended)).toBe(false);
+    expect(ended.record().recoveries).toBe(0);
+    const late = sampling({}, { nodeIds: ["a"] });
+    sampled(late, at(2));
+    late.join("b", {}, rates());
+    expect(isHelped(late)).toBe(false);
+  });
+
+  it("leaves a peer alone that failed, but not one that was no longer asked", () => {
+    for (const [reason, rests] of [
+      ["engine-failed", true],
+      ["stopped", false],
+    ] as const) {
+      const cluster = sampling();
+      const failure = { ...stopped, reason };
+      cluster.tell({ kind: "task-failed", ...cluster.from(helperOf(cluster)), failure });
+      expect([reason, isHelped(cluster)]).toEqual([reason, !rests]);
+      expect(cluster.record().state).toBe("running");
+    }
+  });
+
+  it("stops the helper when who samples is lost, and begins from the stored iteration", () => {
+    const cluster = sampling();
+    sampled(cluster, at(1));
+    const helper = helperOf(cluster);
+    const failure = { code: "UNAVAILABLE", reason: "unreachable", message: "gone" };
+    cluster.tell({ kind: "task-failed", ...cluster.from(cluster.task("sample", "a")), failure });
+    expect(cluster.did("abort-task")).toMatchObject([{ taskId: helper.id, nodeId: "b" }]);
+    expect(isHelped(cluster)).toBe(false);
+    cluster.tell({ kind: "task-failed", ...cluster.from(helper), failure: stopped });
+    const [again] = cluster.did("start-task");
+    expect(again).toMatchObject({ task: { nodeId: "b", helps: "" } });
+    expect(again?.record.artifacts.sampled[0]).toEqual(at(1));
+  });
+
+  it("says how long it took, and divides the frames over both nodes then", () => {
+    const cluster = sampling();
+    const helper = helperOf(cluster);
+    cluster.nowMs += 350;
+    sampled(cluster, at(3));
+    cluster.finish("sample", "", "a");
+    cluster.tell({ kind: "task-failed", ...cluster.from(helper), failure: stopped });
+    const { layouts, tasks } = cluster.record();
+    expect(layouts.find(({ layout }) => layout === "branches")).toMatchObject({ measuredMs: 350 });
+    expect(tasks.map(({ kind, nodeId, frames }) => [kind, nodeId, frames.begin])).toEqual([
+      ["decode", "a", 0],
+      ["decode", "b", 1],
+    ]);
+  });
+});
+
+describe("recallPeers", () => {
+  it("calls a peer back when a whole piece of work waits, and gives it that", () => {
+    const cluster = sampling();
+    const helper = helperOf(cluster);
+    cluster.submit("e2");
+    const origin = cluster.from(cluster.task("ingest", "", "e2"), "e2");
+    const result = { artifactId: "clip", files: [] };
+    cluster.tell({ kind: "task-finished", ...origin, result });
+    expect(cluster.did("abort-task")).toMatchObject([{ taskId: helper.id }]);
+    expect(cluster.last.reason).toContain("node b is called back: whole pieces of work wait");
+    cluster.tell({ kind: "tick" });
+    expect(cluster.did("abort-task")).toEqual([]);
+    cluster.tell({ kind: "task-failed", ...cluster.from(helper), failure: stopped });
+    expect(cluster.did("start-task")).toMatchObject([{ editId: "e2", task: { nodeId: "b" } }]);
+    expect(cluster.task("sample", "a").helps).toBe("");
+  });
+});

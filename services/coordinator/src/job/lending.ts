@@ -1,0 +1,128 @@
+import type { NodeView } from "./cluster-state.js";
+import { type EditRecord, isTerminal, type Task } from "./edit-record.js";
+import { abortTask } from "./endings.js";
+import { changeLayout, noteDeclined } from "./layouts.js";
+import { branchesOf, type Piece, plannedPiece } from "./phase-work.js";
+import { idleNodesFor, isEligible, isFreedSoon } from "./placement.js";
+import type { Plan } from "./planning.js";
+import { addTask } from "./task-starts.js";
+import { because, editOf, type Turn } from "./turn.js";
+
+/**
+ * Idle nodes that no whole piece of work is left for help those that sample: a peer computes the
+ * branch without the prompt of every iteration from then on, if that is predicted to be faster.
+ */
+export function lendPeers(turn: Turn): void {
+  for (const { record } of [...turn.state.edits.values()]) {
+    if (isTerminal(record) || record.state === "canceling" || !mayBranch(record)) continue;
+    for (const task of samplings(record)) {
+      const isHelped = record.tasks.some(({ helps }) => helps === task.id);
+      if (!isHelped) lendTo(turn, record.id, task);
+    }
+  }
+}
+
+const samplings = ({ tasks }: EditRecord): readonly Task[] =>
+  tasks.filter(({ kind, helps }) => kind === "sample" && helps === "");
+
+const mayBranch = (record: EditRecord): boolean =>
+  branchesOf(record) === 2 && ["auto", "branches"].includes(record.spec.layout);
+
+function lendTo(turn: Turn, editId: string, task: Task): void {
+  const { record } = editOf(turn, editId);
+  const [peer] = idleNodesFor(turn.state, record);
+  const sampler = turn.state.nodes.get(task.nodeId);
+  const piece = pieceLeft(record, task);
+  if (peer === undefined || sampler === undefined || piece.iterationsLeft < 2) return;
+  // Its help has ended as it should, and the end of the sampling is on its way.
+  if (layoutAt(record, task)?.layout === "branches") return;
+  const plan = plannedPiece(turn.state, record, { piece, nodes: [sampler, peer] });
+  if (plan === null) return;
+  const isOnlyPrompt = record.spec.prompts.length === 1;
+  const place = { phase: "sample", promptIndex: task.promptIndex, plan } as const;
+  const nodeIds = [task.nodeId, peer.info.nodeId];
+  if (plan.layout === "branches") lend(turn, editId, { task, peer, plan: { ...plan, nodeIds } });
+  else if (isOnlyPrompt) noteDeclined(turn, editId, place);
+}
+
+/** What a sampling has left. */
+function pieceLeft({ artifacts }: EditRecord, { promptIndex }: Task): Piece {
+  const { done = 0, total = 0 } = artifacts.sampled[promptIndex] ?? {};
+  const iterationsLeft = (total || artifacts.inverted.total) - done;
+  return { kind: "sample", frames: 0, prompts: 1, iterationsLeft };
+}
+
+const layoutAt = ({ layouts }: EditRecord, { promptIndex }: Task) =>
+  layouts.findLast(
+    (report) =>
+      report.phase === "sample" && report.promptIndex === promptIndex && report.measuredMs === 0,
+  );
+
+/** A helper is gone before its time: whoever samples goes on alone from the same iteration. */
+export function goOnAlone(turn: Turn, editId: string, { helper, why }: Lost): void {
+  const { record } = editOf(turn, editId);
+  const task = record.tasks.find(({ id }) => id === helper.helps);
+  const sampler = task && turn.state.nodes.get(task.nodeId);
+  if (task === undefined || sampler === undefined) return;
+  const piece = pieceLeft(record, task);
+  const plan = plannedPiece(turn.state, record, { piece, nodes: [sampler] });
+  if (plan === null) return;
+  const { promptIndex } = task;
+  const reason = `${why}; ${plan.reason}`;
+  changeLayout(turn, editId, { phase: "sample", promptIndex, plan: { ...plan, reason } });
+  because(turn, `prompt ${promptIndex} is sampled on alone: ${why}`, { editId });
+}
+
+interface Lost {
+  readonly helper: Task;
+  readonly why: string;
+}
+
+function lend(
+  turn: Turn,
+  editId: string,
+  { task, peer, plan }: { task: Task; peer: NodeView; plan: Plan },
+): void {
+  const { promptIndex, frames, nodeId, id: taskId } = task;
+  const helper = addTask(turn, editId, {
+    ...{ kind: "sample", node: peer, promptIndex, frames, helps: taskId },
+  });
+  changeLayout(turn, editId, { phase: "sample", promptIndex, plan });
+  const { record } = editOf(turn, editId);
+  const { address } = peer.info;
+  turn.effects.push({ kind: "start-task", editId, task: helper, record });
+  turn.effects.push({ kind: "lend-branch", editId, taskId, nodeId, helper, address });
+  because(turn, `prompt ${promptIndex}: ${plan.reason}`, { editId });
+}
+
+/**
+ * Whole pieces of work come before help: where some wait and no node is free, peers are called
+ * back, as many as are missing, and those that sample go on alone.
+ *
+ * @param waiting  edits with work for nodes that nobody could begin, and how many pieces
+ */
+export function recallPeers(turn: Turn, waiting: ReadonlyMap<string, number>): void {
+  for (const [editId, pieces] of waiting) {
+    const { record } = editOf(turn, editId);
+    const nodes = [...turn.state.nodes.values()].filter((node) => isEligible(node, record));
+    let missing = pieces - nodes.filter((node) => isFreedSoon(turn.state, node)).length;
+    for (const node of nodes) {
+      if (missing <= 0) break;
+      const helper = helperOn(turn, node);
+      if (helper === undefined) continue;
+      const reason = "whole pieces of work wait";
+      abortTask(turn, { ...helper, reason });
+      const why = `node ${node.info.nodeId} is called back: ${reason}`;
+      goOnAlone(turn, helper.editId, { helper: helper.task, why });
+      missing -= 1;
+    }
+  }
+}
+
+function helperOn({ state }: Turn, node: NodeView) {
+  for (const { editId, taskId } of node.tasks) {
+    const task = state.edits.get(editId)?.record.tasks.find(({ id }) => id === taskId);
+    if (task !== undefined && task.helps !== "") return { editId, task };
+  }
+  return undefined;
+}

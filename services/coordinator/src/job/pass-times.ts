@@ -1,0 +1,84 @@
+import type { NodeRates, NodeView, PassKind, PassTime } from "./cluster-state.js";
+
+/** The pass that a unit of work is. */
+export interface PassOf {
+  readonly modelHash: string;
+  readonly kind: PassKind;
+  /** Of one pass; for the VAE a unit is one frame, however many go through it at once. */
+  readonly frames: number;
+  readonly pixelsPerFrame: number;
+}
+
+/** Backward is about two forward passes: over the activations and over the weights. */
+const forwardsPerGradients = 3;
+
+interface Sample {
+  readonly node: NodeView;
+  readonly unitMs: number;
+  /** Frames times pixels of what was measured, and of what is asked for. */
+  readonly sizeRatio: number;
+}
+
+/**
+ * Milliseconds of a unit on each node, from what any of them has measured: the same size before
+ * another, the node itself before others, whose times count by the ratio of their speeds. A node
+ * of which nothing is known counts as the slowest.
+ *
+ * @param known  all nodes that may have measured something
+ * @returns      by node id; empty where nothing tells
+ */
+export function unitTimes(
+  nodes: readonly NodeView[],
+  pass: PassOf,
+  known: Iterable<NodeView>,
+): ReadonlyMap<string, number> {
+  const samples = [...known].flatMap((node) =>
+    node.rates.passes.flatMap((time) => sampleOf(node, time, pass) ?? []),
+  );
+  if (samples.length === 0) {
+    if (pass.kind !== "gradients") return new Map();
+    const forward = unitTimes(nodes, { ...pass, kind: "unet" }, known);
+    return new Map([...forward].map(([nodeId, ms]) => [nodeId, forwardsPerGradients * ms]));
+  }
+  const estimates = nodes.map((node) => ({ node, unitMs: estimated(node, samples) }));
+  const slowest = Math.max(...estimates.map(({ unitMs }) => unitMs ?? 0));
+  const fallback = slowest || Math.max(...samples.map(scaled));
+  return new Map(
+    estimates.map(({ node, unitMs }) => [node.info.nodeId, unitMs ?? fallback] as const),
+  );
+}
+
+/** Passes of a kind that take a node no longer together than one. */
+export function passesAtOnce({ passes }: NodeRates, { modelHash, kind }: PassOf): number {
+  const same = passes.filter((time) => time.modelHash === modelHash && time.kind === kind);
+  return Math.max(1, ...same.map((time) => time.passesAtOnce));
+}
+
+function sampleOf(node: NodeView, time: PassTime, pass: PassOf): Sample | undefined {
+  if (time.modelHash !== pass.modelHash || time.kind !== pass.kind) return undefined;
+  const isFrame = pass.kind === "encode" || pass.kind === "decode";
+  const measuredFrames = isFrame ? 1 : time.frames;
+  const unitMs = isFrame ? time.durationMs / time.frames : time.durationMs;
+  const askedFrames = isFrame ? 1 : pass.frames;
+  const size = measuredFrames * time.pixelsPerFrame;
+  return { node, unitMs, sizeRatio: (askedFrames * pass.pixelsPerFrame) / size };
+}
+
+const scaled = ({ unitMs, sizeRatio }: Sample): number => unitMs * sizeRatio;
+
+/** Undefined where only others were measured, and their speed cannot be compared. */
+function estimated(node: NodeView, samples: readonly Sample[]): number | undefined {
+  const distance = ({ sizeRatio }: Sample): number => Math.abs(Math.log(sizeRatio));
+  const isOwn = (sample: Sample): boolean => sample.node.info.nodeId === node.info.nodeId;
+  const [best] = samples
+    .filter((sample) => isOwn(sample) || speedRatio(sample.node, node) > 0)
+    .toSorted((a, b) => distance(a) - distance(b) || Number(isOwn(b)) - Number(isOwn(a)));
+  if (best === undefined) return undefined;
+  return isOwn(best) ? scaled(best) : scaled(best) * speedRatio(best.node, node);
+}
+
+/** How much longer a node takes than the one that measured; 0 where that is not known. */
+function speedRatio(measured: NodeView, node: NodeView): number {
+  const [theirs, own] = [measured.rates.flopsPerSecond, node.rates.flopsPerSecond];
+  return theirs > 0 && own > 0 ? theirs / own : 0;
+}

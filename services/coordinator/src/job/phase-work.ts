@@ -1,0 +1,98 @@
+import type { ClusterState, NodeView, PassKind } from "./cluster-state.js";
+import type { EditRecord, LayoutName, Phase } from "./edit-record.js";
+import { passesAtOnce, unitTimes } from "./pass-times.js";
+import { type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
+
+/** Of Stable Diffusion 1.x: four float32 channels of latents for each 8x8 pixels. */
+const latentBytesPerPixel = 16 / 64;
+const pixelBytes = 3;
+const valueBytes = 4;
+
+const passKinds: Partial<Readonly<Record<Phase, PassKind>>> = {
+  ...{ encode: "encode", tune: "gradients", invert: "unet", sample: "unet", decode: "decode" },
+};
+
+/** A piece of an edit that is planned at once. */
+export interface Piece {
+  readonly kind: Phase;
+  /** Frames of the VAE that are to be done. */
+  readonly frames: number;
+  /** Prompts that are to be sampled. */
+  readonly prompts: number;
+  /** Iterations that each of them has left. */
+  readonly iterationsLeft: number;
+}
+
+/**
+ * Plans a piece of an edit for some nodes: what it costs comes from the record, how fast each node
+ * is from what the nodes measured.
+ */
+export function plannedPiece(
+  state: ClusterState,
+  record: EditRecord,
+  { piece, nodes }: { piece: Piece; nodes: readonly NodeView[] },
+): Plan | null {
+  const kind = passKinds[piece.kind];
+  if (kind === undefined) return null;
+  const { model, settings } = record.spec;
+  const pixelsPerFrame = settings.width * settings.height;
+  const pass = { modelHash: model, kind, frames: settings.frames, pixelsPerFrame };
+  const times = unitTimes(nodes, pass, [...state.nodes.values()]);
+  const joined = piece.kind === "sample" && settings.batch > 1 && settings.guidance !== 1 ? 2 : 1;
+  const planNodes = nodes.map(({ info, rates }): PlanNode => {
+    const { bytesPerSecond, roundTripMs } = rates;
+    const unitMs = (times.get(info.nodeId) ?? 0) * joined;
+    const unitsAtOnce = passesAtOnce(rates, pass);
+    return { nodeId: info.nodeId, unitMs, unitsAtOnce, bytesPerSecond, roundTripMs };
+  });
+  return plannedLayout(workOf(record, piece, nodes), planNodes, layoutsOf(record, piece));
+}
+
+/** The guidance branches of an iteration that are passes of their own. */
+export function branchesOf({ spec }: EditRecord): 1 | 2 {
+  const { guidance, batch } = spec.settings;
+  return guidance === 1 || batch > 1 ? 1 : 2;
+}
+
+function workOf(record: EditRecord, piece: Piece, nodes: readonly NodeView[]): Work {
+  const { settings, model } = record.spec;
+  const pixels = settings.width * settings.height;
+  const none = { prompts: 1, iterations: 1, units: 1, unitBytes: 0, updateBytes: 0 };
+  const base: Work = { ...none, frameSplit: null };
+  const { prompts, iterationsLeft: iterations } = piece;
+  switch (piece.kind) {
+    case "tune": {
+      const sizes = nodes.flatMap(({ info }) =>
+        info.models.flatMap(({ hash, tunedParameters }) => (hash === model ? tunedParameters : [])),
+      );
+      const updateBytes = valueBytes * Math.max(0, ...sizes);
+      const left = settings.steps - record.tuning.committedSteps;
+      return { ...base, iterations: left, units: settings.draws, updateBytes };
+    }
+    case "invert":
+      return { ...base, iterations };
+    case "sample": {
+      const unitBytes = 2 * pixels * latentBytesPerPixel * settings.frames;
+      return { ...base, prompts, iterations, units: branchesOf(record), unitBytes };
+    }
+    default: {
+      const unitBytes = pixels * (pixelBytes + latentBytesPerPixel);
+      return { ...base, units: piece.frames, unitBytes };
+    }
+  }
+}
+
+/** What a phase may be divided by; a layout that was asked for is the only one where it fits. */
+function layoutsOf(
+  { spec }: EditRecord,
+  { kind, prompts }: Piece,
+): { layouts: readonly LayoutName[]; isForced: boolean } {
+  if (spec.layout === "one") return { layouts: [], isForced: true };
+  if (kind === "encode" || kind === "decode") return { layouts: ["vae-frames"], isForced: false };
+  if (kind === "tune") return { layouts: ["draws"], isForced: false };
+  if (kind === "invert") return { layouts: [], isForced: false };
+  // Whole prompts first: branches are for the nodes that are left.
+  const suited: LayoutName = prompts > 1 ? "prompts" : "branches";
+  if (spec.layout === "auto") return { layouts: [suited], isForced: false };
+  return { layouts: [spec.layout], isForced: true };
+}
