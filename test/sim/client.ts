@@ -70,7 +70,8 @@ export class Client implements Process {
 
   #act(): void {
     const { world, coordinators } = this.cluster;
-    if (this.isDone) return;
+    // One coordinator may have refused what another accepts.
+    if (this.isDone && !this.isRefused) return;
     world.inProcess(this, 400, () => this.#act());
     for (const coordinator of coordinators) {
       world.send(this, coordinator, () => {
