@@ -185,12 +185,12 @@ const paintForest: Painter = (canvas, dice) => {
   const shift = dice.between([0, 12]);
   for (let tree = -1; tree < 6; tree += 1) {
     const x = tree * 13 + shift;
-    const trunk = { left: x - 2, right: x + 2, top: 6, bottom: horizon + 3 };
+    const trunk = { left: x - 2, right: x + 2, top: 6, bottom: horizon };
     paintRectangle(canvas, trunk, [104, 68, 46]);
     const crown = { x, y: 8, radiusX: 8, radiusY: 10 };
     paintEllipse(canvas, crown, { colour: tree % 2 === 0 ? [34, 84, 56] : [48, 104, 64] });
   }
-  paintBand(canvas, { top: horizon + 2, bottom: gridSide }, [
+  paintBand(canvas, { top: horizon, bottom: gridSide }, [
     [134, 112, 66],
     [92, 74, 44],
   ]);

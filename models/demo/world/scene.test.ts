@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { scene, trainingContent } from "./scene.js";
-import { isClashing, isHeldOut, isUnseen } from "./vocabulary.js";
+import { backdropOf, scene, trainingContent } from "./scene.js";
+import { allPlaces, isClashing, isHeldOut, isUnseen } from "./vocabulary.js";
 
 describe("scene", () => {
   it("depends on seed and index alone", () => {
@@ -50,5 +50,18 @@ describe("trainingContent", () => {
     const tinted = chosen.filter(({ colour }) => colour !== null).length / chosen.length;
     expect(tinted).toBeGreaterThan(0.15);
     expect(tinted).toBeLessThan(0.27);
+  });
+});
+
+describe("backdropOf", () => {
+  it("leaves no part of any place unpainted", () => {
+    for (const place of allPlaces) {
+      const content = { subject: "cat", colour: null, verb: "running", place } as const;
+      for (let index = 0; index < 10; index += 1) {
+        const pixels = backdropOf({ seed: 2, index }, content, 64);
+        const rows = Array.from({ length: 64 }, (_, y) => pixels.subarray(y * 192, y * 192 + 192));
+        expect(rows.filter((row) => row.every((value) => value === 0))).toEqual([]);
+      }
+    }
   });
 });
