@@ -10,7 +10,8 @@ export const stopRules: Readonly<Record<string, (signs: Signs) => number>> = {
 };
 
 /** Methods that are one tuning at several steps; `untuned` is step 0. */
-const isStepCount = (method: string): boolean => method === "untuned" || /^steps-\d+$/.test(method);
+export const isStepCount = (method: string): boolean =>
+  method === "untuned" || /^steps-\d+$/.test(method);
 
 /**
  * What would have come out if each tuning had been ended where a rule finds it best: for every clip

@@ -1,6 +1,7 @@
 import type { ClipPixels, HostTensor } from "@retake/gpu-node";
 import { isUnseen } from "../world/vocabulary.js";
 import type { Classifier } from "./classifier.js";
+import { isStepCount } from "./early-stop.js";
 import type { Editor, EncodedClip, Network } from "./editor.js";
 import type { JudgedClip, JudgedEdit } from "./judged-clips.js";
 import { type Method, needsSeeds } from "./methods.js";
@@ -63,7 +64,7 @@ const isDone = (judging: Judging, name: CaseName): boolean =>
 async function keep(
   judging: Judging,
   name: CaseName,
-  { frames, signs }: { readonly frames: ClipPixels; readonly signs?: Signs },
+  { frames, signs }: { readonly frames: ClipPixels; readonly signs?: Signs | undefined },
 ): Promise<void> {
   const { classifier, results, onEdit } = judging;
   const score = await scoreOf(frames, { clip: name.clip, edit: name.edit, classifier });
@@ -127,7 +128,8 @@ async function judgeTuning(
 /** Where sampling starts, and what it gives for the clip's own sentence. */
 interface Start {
   readonly latents: HostTensor;
-  readonly reconstructed: HostTensor;
+  /** Of methods that early stopping chooses from. */
+  readonly reconstructed: HostTensor | undefined;
 }
 
 async function judgeMethod(
@@ -144,7 +146,8 @@ async function judgeMethod(
 ): Promise<void> {
   const { editor } = judging;
   const { clip, encoded, seed, method, network, starts } = work;
-  const key = JSON.stringify([method.start, method.strength, method.guidance, method.ddim]);
+  const { start: kind, strength, guidance, ddim } = method;
+  const key = JSON.stringify([kind, strength, guidance, ddim, isStepCount(method.name)]);
   for (const edit of clip.edits) {
     const name = { clip, edit, method: method.name, seed };
     if (isDone(judging, name)) continue;
@@ -152,8 +155,10 @@ async function judgeMethod(
     starts.set(key, start);
     const { latents, reconstructed } = start;
     const edited = await editor.sample(edit.prompt, method, { latents, network });
-    const signs = signsOf({ clip: encoded.latents, reconstructed, edited });
-    await keep(judging, name, { frames: await editor.decode(edited), signs });
+    const frames = await editor.decode(edited);
+    const clean = encoded.latents;
+    const signs = reconstructed && signsOf({ clip: clean, reconstructed, edited });
+    await keep(judging, name, { frames, signs });
   }
 }
 
@@ -169,6 +174,8 @@ async function startOf(
 ): Promise<Start> {
   const { clip, encoded, seed, method, network } = work;
   const latents = await editor.startLatents(method, { clip: encoded, network, seed });
-  const reconstructed = await editor.sample(clip.caption, method, { latents, network });
+  const reconstructed = isStepCount(method.name)
+    ? await editor.sample(clip.caption, method, { latents, network })
+    : undefined;
   return { latents, reconstructed };
 }
