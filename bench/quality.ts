@@ -34,7 +34,7 @@ const usage = `npm run bench:quality -- [options]
   --seeds N             default 3
   --methods A,B,...     default all: see models/demo/judge/methods.ts
   --results FILE        default .cache/quality/results.jsonl
-  --classifier-steps N  default 1500
+  --classifier-steps N  default 3000
   --threads N           default 2
   --table-only          tell what is in the file of results, and judge nothing
   --record              write the table to bench/RESULTS.md`;
@@ -255,7 +255,7 @@ async function main(): Promise<boolean> {
       seeds: { type: "string", default: "3" },
       methods: { type: "string" },
       results: { type: "string", default: join(qualityDir, "results.jsonl") },
-      "classifier-steps": { type: "string", default: "1500" },
+      "classifier-steps": { type: "string", default: "3000" },
       threads: { type: "string", default: "2" },
       "table-only": { type: "boolean", default: false },
       record: { type: "boolean", default: false },

@@ -19,6 +19,9 @@ export const pictureSide = 64;
 /** Channels after each layer. */
 const widths = { patch: 32, near: 48, merged: 64, wide: 96, far: 96 } as const;
 const patchSide = 4;
+/** Ways to look at a picture: each a mean over its cells, by weights that are learnt. */
+const lookCount = 3;
+const summaryWidth = widths.far * lookCount;
 
 /**
  * Weights of the classifier, channels last: a layer's rows are what it reads, its columns what it
@@ -30,9 +33,10 @@ const layerShapes: Readonly<Record<string, readonly [number, number]>> = {
   merged: [4 * widths.near + 1, widths.merged],
   wide: [9 * widths.merged + 1, widths.wide],
   far: [9 * widths.wide + 1, widths.far],
-  subject: [widths.far + 1, questions.subject.length],
-  place: [widths.far + 1, questions.place.length],
-  colour: [widths.far + 1, questions.colour.length],
+  looks: [widths.far + 1, lookCount],
+  subject: [summaryWidth + 1, questions.subject.length],
+  place: [summaryWidth + 1, questions.place.length],
+  colour: [summaryWidth + 1, questions.colour.length],
 };
 
 /** How the weights make up one flat vector. */
@@ -105,7 +109,10 @@ function at(tensors: readonly tf.Tensor[], index: number): tf.Tensor {
   return tensor;
 }
 
-/** Patches, two neighbourhoods, patches again, and the mean over all places: a small convnet. */
+/**
+ * A small convnet: patches, neighbourhoods, patches again, neighbourhoods, and then means over all
+ * cells by attention, so that a subject counts as much as the place around it.
+ */
 function logitsOf(
   pixels: tf.Tensor,
   weight: (name: string) => tf.Tensor,
@@ -116,12 +123,27 @@ function logitsOf(
   const half = silu(dense(merged(near, 2), "merged"));
   const wide = silu(dense(neighbourhoods(half), "wide"));
   const far = silu(dense(neighbourhoods(wide), "far"));
-  const mean = tf.mean(far, [1, 2]);
+  const summary = looked(far, dense(far, "looks"));
   return {
-    subject: dense(mean, "subject"),
-    place: dense(mean, "place"),
-    colour: dense(mean, "colour"),
+    subject: dense(summary, "subject"),
+    place: dense(summary, "place"),
+    colour: dense(summary, "colour"),
   };
+}
+
+/**
+ * What each look sees.
+ *
+ * @param x      `[pictures, height, width, channels]`
+ * @param looks  `[pictures, height, width, lookCount]`: how much each cell draws a look to it
+ * @returns      `[pictures, lookCount * channels]`
+ */
+function looked(x: tf.Tensor, looks: tf.Tensor): tf.Tensor {
+  const [pictures = 1, height = 1, width = 1, channels = 1] = x.shape;
+  const cells = tf.reshape(x, [pictures, height * width, channels]);
+  const flat = tf.reshape(looks, [pictures, height * width, lookCount]);
+  const shares = tf.softmax(tf.transpose(flat, [0, 2, 1]));
+  return tf.reshape(tf.matMul(shares, cells), [pictures, lookCount * channels]);
 }
 
 /** @param x  `[..., channels]`; the weight's last row is the bias */
