@@ -36,6 +36,7 @@ const usage = `npm run bench:quality -- [options]
   --results FILE        default .cache/quality/results.jsonl
   --classifier-steps N  default 3000
   --threads N           default 2
+  --by-kind             tell of subject, place and colour edits apart, too
   --table-only          tell what is in the file of results, and judge nothing
   --record              write the table to bench/RESULTS.md`;
 
@@ -57,6 +58,7 @@ interface Options {
   readonly results: string;
   readonly classifierSteps: number;
   readonly threads: number;
+  readonly isByKind: boolean;
   readonly isTableOnly: boolean;
 }
 
@@ -132,7 +134,7 @@ async function judge(options: Options): Promise<Report> {
       await judgeClip(judging, clip);
     }
     await writeSheets(options, { judging, clips: clips.filter(({ id }) => shown.has(id)) });
-    return reportOf(judging, { clips, accuracy });
+    return reportOf(judging, { clips, accuracy, isByKind: options.isByKind });
   } finally {
     await Promise.all([editor.close(), classifier.close()]);
   }
@@ -183,19 +185,28 @@ const firstSeedOf = ({ seeds }: Judging, method: string): number =>
 
 function reportOf(
   { results, methods, editor }: Judging,
-  { clips, accuracy }: { readonly clips: readonly JudgedClip[]; readonly accuracy: Accuracy },
+  {
+    clips,
+    accuracy,
+    isByKind,
+  }: {
+    readonly clips: readonly JudgedClip[];
+    readonly accuracy: Accuracy;
+    readonly isByKind: boolean;
+  },
 ): Report {
   const model = editor.files.hash.slice(0, 12);
   const ids = new Set(clips.map(({ id }) => id));
   const all = results.all().filter((one) => one.model === model && ids.has(one.clip));
   const names = [...truthMethods, ...methods.map(({ name }) => name)];
   const sets = [...new Set(clips.map(({ set }) => set))];
+  const kinds = isByKind ? (["subject", "place", "colour"] as const) : [];
   const groups = sets.flatMap((set) => {
     const inSet = all.filter((one) => one.set === set);
     const kept = inSet.filter((one) => one.keepsUnseen);
     return [
       { set, list: inSet },
-      ...(["subject", "place", "colour"] as const).map((kind) => ({
+      ...kinds.map((kind) => ({
         set: `${set}, ${kind} edits`,
         list: inSet.filter((one) => one.kind === kind),
       })),
@@ -257,6 +268,7 @@ async function main(): Promise<boolean> {
       results: { type: "string", default: join(qualityDir, "results.jsonl") },
       "classifier-steps": { type: "string", default: "3000" },
       threads: { type: "string", default: "2" },
+      "by-kind": { type: "boolean", default: false },
       "table-only": { type: "boolean", default: false },
       record: { type: "boolean", default: false },
     },
@@ -269,6 +281,7 @@ async function main(): Promise<boolean> {
     methods: values.methods?.split(","),
     classifierSteps: Number(values["classifier-steps"]),
     threads: Number(values.threads),
+    isByKind: values["by-kind"],
     isTableOnly: values["table-only"],
   });
   return publishReport(report, { record: values.record });
