@@ -2,7 +2,7 @@ import { createHash, type Hash, randomUUID } from "node:crypto";
 import { Code, RetakeError } from "@retake/errors";
 import type { Artifact, ArtifactStore, UploadRequest, UploadState } from "./artifact-store.js";
 import type { BlobBackend, Part } from "./blob-backend.js";
-import { artifactBytesMax, artifactStoreBytesMax } from "./limits.js";
+import { artifactBytesMax, artifactStoreBytesMax, putAbandonedMs } from "./limits.js";
 import { assertArtifactId } from "./store-id.js";
 
 export interface ArtifactLimits {
@@ -10,6 +10,8 @@ export interface ArtifactLimits {
   readonly artifactBytesMax?: number;
   /** Of all together, unfinished uploads included. */
   readonly storeBytesMax?: number;
+  /** What files' times are compared with. Default the system's. */
+  readonly nowUnixMs?: () => number;
 }
 
 const putPrefix = "put-";
@@ -39,9 +41,12 @@ export async function createArtifactStore(
     busy: new Set(),
     turn: Promise.resolve(),
   };
-  // What a put of a process that is gone has left can never be named.
-  for (const { name } of await backend.parts()) {
-    if (name.startsWith(putPrefix)) await backend.dropPart(name);
+  // What a put of a process that is gone has left can never be named. One that was written a
+  // moment ago may be of the coordinator that leads, while this one stands by.
+  const { nowUnixMs = Date.now } = limits;
+  for (const { name, changedUnixMs } of await backend.parts()) {
+    const isLeft = changedUnixMs <= nowUnixMs() - putAbandonedMs;
+    if (name.startsWith(putPrefix) && isLeft) await backend.dropPart(name);
   }
   const kept = [...(await backend.parts()), ...(await backend.list())];
   open.usedBytes = kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -61,7 +66,7 @@ export async function createArtifactStore(
     dropUploads: async ({ receivedByUnixMs }) => {
       const stale = (await backend.parts()).filter(
         ({ name, changedUnixMs }) =>
-          name.startsWith(uploadPrefix) &&
+          (name.startsWith(uploadPrefix) || name.startsWith(putPrefix)) &&
           changedUnixMs <= receivedByUnixMs &&
           !open.busy.has(name),
       );

@@ -3,6 +3,7 @@ import { readdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFolderArtifacts } from "./folder-artifacts.js";
+import { putAbandonedMs } from "./limits.js";
 import {
   bytesOf,
   contentOf,
@@ -39,11 +40,34 @@ describe("openFolderArtifacts", () => {
     expect(done.complete).toBe(true);
   });
 
+  it("leaves what the coordinator that leads is putting to it, when another opens it", async () => {
+    const folder = freshFolder();
+    const leading = await openFolderArtifacts(folder);
+    let goOn = (): void => {};
+    const opened = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    async function* slowly() {
+      yield* source("first ");
+      await opened;
+      yield* source("last");
+    }
+    const putting = leading.put(slowly());
+    while ((await readdir(join(folder, "parts"))).length === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const standby = await openFolderArtifacts(folder);
+    goOn();
+    const { id } = await putting;
+    expect(new TextDecoder().decode(await contentOf(standby.read(id)))).toBe("first last");
+  });
+
   it("counts what is there against its bound, and drops what a killed put left", async () => {
     const folder = freshFolder();
     await (await openFolderArtifacts(folder)).put(source("123456"));
     await writeFile(join(folder, "parts", "put-of-a-dead-process"), "12345678");
-    const store = await openFolderArtifacts(folder, { storeBytesMax: 10 });
+    const nowUnixMs = (): number => Date.now() + putAbandonedMs + 1;
+    const store = await openFolderArtifacts(folder, { storeBytesMax: 10, nowUnixMs });
     expect(await readdir(join(folder, "parts"))).toEqual([]);
     await store.put(source("abcd"));
     await expect(store.put(source("x"))).rejects.toMatchObject({ reason: "disk-full" });

@@ -37,4 +37,6 @@ export const watchHeartbeatMs = 1000;
 
 export const artifactBytesMax = 16 * 1024 ** 3;
 export const artifactStoreBytesMax = 512 * 1024 ** 3;
+/** A put to which nothing has been written for so long is of a process that is gone. */
+export const putAbandonedMs = 3_600_000;
 export const readChunkBytes = 256 * 1024;
