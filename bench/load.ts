@@ -20,7 +20,9 @@ const usage = `npm run bench:load -- [options]
 
 const tenants = ["one", "two", "three"] as const;
 const tokens = { cluster: "c", one: "1", two: "2", three: "3" };
+/** The defaults of a coordinator. */
 const leaseMs = 10_000;
+const leaderLeaseMs = 5_000;
 const pollEveryMs = 1_000;
 const memoryEveryMs = 500;
 const memoryMiBMax = 300;
@@ -50,7 +52,7 @@ async function main(): Promise<boolean> {
   const [editCount, nodeCount] = [Number(values.edits), Number(values.nodes)];
   const folder = await mkdtemp(join(tmpdir(), "retake-load-"));
   const cluster = await startChaosCluster({
-    ...{ folder, nodeCount, leaseMs, natsCount: 1, tokens, faultPoints: [] },
+    ...{ folder, nodeCount, leaseMs, leaderLeaseMs, natsCount: 1, tokens, faultPoints: [] },
     ...{ cacheDir: join(folder, "cache"), onHeld: ({ answer }) => answer() },
   });
   const places = tenants.map((name, index): Tenant => {

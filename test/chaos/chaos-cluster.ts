@@ -16,6 +16,8 @@ export interface ChaosClusterOptions {
   readonly cacheDir: string;
   readonly nodeCount: number;
   readonly leaseMs: number;
+  /** Of the coordinator that leads. */
+  readonly leaderLeaseMs?: number;
   readonly natsCount: 1 | 3;
   readonly coordinatorCount?: number;
   readonly faultPoints: readonly FaultPoint[];
@@ -50,7 +52,7 @@ export interface ChaosCluster {
 
 const coordinatorMain = fileURLToPath(import.meta.resolve("@retake/coordinator/main"));
 const nodeMain = fileURLToPath(import.meta.resolve("@retake/gpu-node/main"));
-const leaderLeaseMs = 1_000;
+const leaderLeaseMsDefault = 1_000;
 
 /** Starts all, and resolves when all nodes have joined. */
 export async function startChaosCluster(options: ChaosClusterOptions): Promise<ChaosCluster> {
@@ -113,7 +115,7 @@ export async function startChaosCluster(options: ChaosClusterOptions): Promise<C
 }
 
 function coordinatorArgs(
-  { folder, leaseMs, natsCount }: ChaosClusterOptions,
+  { folder, leaseMs, natsCount, leaderLeaseMs = leaderLeaseMsDefault }: ChaosClusterOptions,
   { port, servers }: { readonly port: number; readonly servers: readonly string[] },
 ): readonly string[] {
   return [

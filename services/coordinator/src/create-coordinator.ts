@@ -18,6 +18,7 @@ import { collectRegularly, defaultGarbageOptions, type GarbageOptions } from "./
 import { serveGrpc } from "./rpc/grpc-server.js";
 import { createMetrics, type Metrics } from "./rpc/metrics.js";
 import { ModelCatalog } from "./rpc/model-catalog.js";
+import { createVideoProbes } from "./rpc/submit.js";
 import { operatorsBy, readTokens, tenantsBy } from "./rpc/tokens.js";
 import type { ArtifactStore } from "./store/artifact-store.js";
 import { createEpochLock } from "./store/epoch-lock.js";
@@ -95,6 +96,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     },
     ...{ ...callers, stores, artifacts, models: new ModelCatalog(), nodeInfos: new Map() },
     ...{ coordinatorId: id, natsServers: options.natsServers ?? [], nowUnixMs: Date.now },
+    videos: createVideoProbes(artifacts, workFolder),
     ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
     called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
   };

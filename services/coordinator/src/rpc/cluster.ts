@@ -10,6 +10,7 @@ import type { Reign } from "../loop/reign.js";
 import type { ArtifactStore } from "../store/artifact-store.js";
 import type { ModelCatalog } from "./model-catalog.js";
 import type { TenantOf } from "./tokens.js";
+import type { VideoProbes } from "./video-probes.js";
 
 /** What the services work with. */
 export interface Cluster {
@@ -21,6 +22,7 @@ export interface Cluster {
   readonly stores: EditStores;
   readonly artifacts: ArtifactStore;
   readonly models: ModelCatalog;
+  readonly videos: VideoProbes;
   /** What nodes said of themselves when they joined, by node id. */
   readonly nodeInfos: Map<string, NodeInfo>;
   readonly coordinatorId: string;

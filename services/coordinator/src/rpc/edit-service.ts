@@ -51,7 +51,7 @@ export function editService(cluster: Cluster) {
   return {
     submit: handleUnary(
       (request: SubmitRequest, context): Promise<SubmitResponse> =>
-        submit(cluster, request, { tenant: tenantOf(context), signal: context.signal }),
+        submit(cluster, request, { tenant: tenantOf(context) }),
       called("EditService.Submit"),
     ),
     upload: handleClientStream(
@@ -124,7 +124,7 @@ async function get(
 async function submit(
   cluster: Cluster,
   request: SubmitRequest,
-  { tenant, signal }: { readonly tenant: string; readonly signal: AbortSignal },
+  { tenant }: { readonly tenant: string },
 ): Promise<SubmitResponse> {
   const requestId = decodeToken(request.requestId, { subject: "request id" });
   const editId = editIdOf(tenant, { id: requestId });
@@ -133,7 +133,7 @@ async function submit(
     await before.settled(editId);
     return { edit: editMessage(editOf(before, editId, { tenant }), before.state) };
   }
-  const spec = await decodeSpec(request.spec, cluster, signal);
+  const spec = await decodeSpec(request.spec, cluster);
   const event = { kind: "submitted", editId, tenant, requestId, spec } as const;
   return { edit: await told(cluster.reign(), event) };
 }

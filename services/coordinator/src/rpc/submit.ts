@@ -15,11 +15,12 @@ import type { PartialSettings } from "../settings/setting-specs.js";
 import type { ArtifactStore } from "../store/artifact-store.js";
 import { copyArtifact, withWorkFolder } from "../tasks/artifact-file.js";
 import { type ModelCatalog, settingsOfCard } from "./model-catalog.js";
+import { VideoProbes } from "./video-probes.js";
 
 export interface SubmitContext {
   readonly models: ModelCatalog;
   readonly artifacts: ArtifactStore;
-  readonly workFolder: string;
+  readonly videos: VideoProbes;
 }
 
 const priorityMax = 9;
@@ -53,7 +54,6 @@ export function editIdOf(tenant: string, request: { readonly id: string }): stri
 export async function decodeSpec(
   message: SpecMessage | undefined,
   context: SubmitContext,
-  signal: AbortSignal,
 ): Promise<EditSpec> {
   const given = present(message, "edit");
   const { sourcePrompt, prompts, negativePrompt, snapshotEverySteps } = given;
@@ -64,7 +64,7 @@ export async function decodeSpec(
   if (layout === undefined) throw badMessage("layout", { expected: "a known one", got: "another" });
   const model = context.models.find(given.model);
   const chosen = givenSettings(given.settings);
-  const settings = await resolved(chosen, { model, videoId, signal, ...context });
+  const settings = await resolved(chosen, { model, videoId, ...context });
   if (settings.frames * prompts.length > framesMax) {
     const got = `${settings.frames} frames of ${prompts.length} prompts`;
     throw badOption("frames", { expected: `up to ${framesMax} of all prompts`, got });
@@ -98,7 +98,6 @@ async function resolved(
   about: SubmitContext & {
     readonly model: ModelInfo;
     readonly videoId: string;
-    readonly signal: AbortSignal;
   },
 ): Promise<EditSettings> {
   const { model } = about;
@@ -124,20 +123,27 @@ async function sizeFor(
   about: SubmitContext & {
     readonly model: ModelInfo;
     readonly videoId: string;
-    readonly signal: AbortSignal;
   },
 ): Promise<Size> {
-  const { artifacts, videoId, workFolder, model, signal } = about;
+  const { artifacts, videoId, videos, model } = about;
   if ((await artifacts.stat(videoId)) === undefined) {
     const message = `video ${videoId}: expected it to be uploaded, got nothing; upload it first`;
     throw new RetakeError(Code.NotFound, "file-unknown", message);
   }
-  return withWorkFolder(workFolder, async (folder) => {
-    const path = join(folder, "video");
-    await copyArtifact(artifacts, videoId, { path, signal });
-    const info = await probeVideo(path, { signal });
-    const chosen = size === undefined ? fitSize(info, model.pictureSide ** 2) : clipSizeOf(size);
-    assertClipSize(chosen);
-    return chosen;
-  });
+  const info = await videos.of(videoId);
+  const chosen = size === undefined ? fitSize(info, model.pictureSide ** 2) : clipSizeOf(size);
+  assertClipSize(chosen);
+  return chosen;
+}
+
+/** Looks at a stored video; ffprobe opens nothing but files. */
+export function createVideoProbes(artifacts: ArtifactStore, workFolder: string): VideoProbes {
+  return new VideoProbes((videoId) =>
+    withWorkFolder(workFolder, async (folder) => {
+      const path = join(folder, "video");
+      const { signal } = new AbortController();
+      await copyArtifact(artifacts, videoId, { path, signal });
+      return probeVideo(path);
+    }),
+  );
 }
