@@ -59,7 +59,9 @@ export class HeldProcess {
   #spawn(): void {
     const { args, faultPoints, onHeld } = this.#options;
     this.lives += 1;
-    const env = { ...process.env, RETAKE_FAULT_POINTS: faultPoints.join(",") };
+    // Armed with a point that is none, too: then it ends with this process, however that ends.
+    const names = ["none", ...faultPoints].join(",");
+    const env = { ...process.env, RETAKE_FAULT_POINTS: names };
     const child = spawn(process.execPath, [...args], {
       ...{ env, stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true },
     });
