@@ -1,4 +1,5 @@
 export { type Cost, cost } from "./cost/cost.js";
+export { type FrameCoupling, frameCoupling } from "./cost/frame-coupling.js";
 export type { Graph, GraphNode, GraphValue } from "./graph.js";
 export { lowerToOnnx } from "./lower/lower-to-onnx.js";
 export type { LoweringOptions, WeightRange } from "./lower/lowering.js";

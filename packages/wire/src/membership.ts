@@ -2,6 +2,7 @@
 export {
   DrainRequest,
   DrainResponse,
+  FrameCoupling,
   HeartbeatRequest,
   HeartbeatResponse,
   JoinRequest,

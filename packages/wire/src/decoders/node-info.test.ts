@@ -6,6 +6,7 @@ import { decodeNodeInfo, decodeNodeRates } from "./node-info.js";
 const model = {
   ...{ hash: "abc", name: "tiny", cardJson: "", pictureSide: 64, timestepCount: 1000 },
   tunedParameters: 100,
+  frameCoupling: { waits: 9, haloBytesPerPixel: 1.5, siteBytesPerPixel: 2 },
 };
 const node: NodeInfo = {
   ...{ nodeId: "n0", incarnation: "i1", protocolVersion, address: "127.0.0.1:1", pid: 1 },

@@ -53,6 +53,9 @@ export function decodeNodeInfo(given: NodeInfo | undefined): NodeInfo {
     wholeNumber(model.pictureSide, { subject: "picture side", min: 1, max: sideMax });
     wholeNumber(model.timestepCount, { subject: "timesteps", min: 1, max: timestepsMax });
     wholeNumber(model.tunedParameters, { subject: "tuned parameters", min: 0, max: bytesMax });
+    for (const [subject, value] of Object.entries(model.frameCoupling ?? {})) {
+      finiteNumber(value, { subject, min: 0, max: rateMax });
+    }
   }
   return node;
 }

@@ -67,7 +67,7 @@ async function serveCall(
   const shape = decodeLatentShape(open.shape);
   await model.programs.keepOnly("unet");
   const some = hostTensor(shape, new Float32Array(sizeOf(shape)));
-  const sizes = shapeOfPass({ latents: some, timestep: 0, prompts: [prompt] });
+  const sizes = shapeOfPass({ latents: some, prompts: [prompt] });
   const spec = { kind: "unet", config: model.files.unetConfig, shape: sizes } as const;
   await model.programs.load(spec, tensors);
   await send({ response: { $case: "ready", value: {} } });

@@ -13,14 +13,17 @@ import { NodeServiceService } from "@retake/wire/node";
 import { PeerServiceService } from "@retake/wire/peer";
 import { HealthImplementation } from "grpc-health-check";
 import type { Logger } from "pino";
+import { FrameGroups } from "../frames/frame-groups.js";
 import { createEngine } from "../runtime/create-engine.js";
 import type { Engine, EngineName } from "../runtime/engine.js";
 import { openModelFiles } from "../tasks/model-files.js";
 import { type Model, openModel } from "../tasks/open-model.js";
 import { ArtifactCache } from "./artifact-cache.js";
 import { BranchDesk } from "./branch-desk.js";
+import { CallDesk } from "./call-desk.js";
 import { type CoordinatorLink, connectCoordinator } from "./coordinator-link.js";
 import { LentBranches } from "./lent-branches.js";
+import { LentPeers } from "./lent-peers.js";
 import { MembershipLoop } from "./membership-loop.js";
 import { ModelShelf } from "./model-shelf.js";
 import { NatsLink } from "./nats-link.js";
@@ -96,6 +99,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     artifacts: await openArtifacts(options, { link, meter }),
     ...{ workFolder: join(ownFolder(options), "work"), tunings: new Map() },
     ...{ branches: new BranchDesk(), lent: new LentBranches(), nowMs: meter.nowMs },
+    ...{ lentRanks: new LentPeers(), frames: new CallDesk(), groups: new FrameGroups() },
     nats: () => nats.connection(),
     onError: (error) => logError(logger, error),
   };

@@ -17,6 +17,7 @@ import { type BranchHelper, sample } from "../tasks/sample.js";
 import type { TaskControl } from "../tasks/task-control.js";
 import { BranchLink } from "./branch-link.js";
 import { reporting } from "./frame-tasks.js";
+import { withLentRanks } from "./frames-link.js";
 import type { LentBranch } from "./lent-branches.js";
 import type { NodeContext } from "./node-context.js";
 import { sendTensors } from "./send-file.js";
@@ -41,16 +42,14 @@ export async function invertTask(
     const [emptyPrompt] = await context.models.embeddings(model, [""], control);
     if (emptyPrompt === undefined) throw new Error("expected the empty prompt's embedding");
     const latents = meanLatents(model, moments);
-    await invert(
-      model,
-      {
-        ...{ latents, emptyPrompt, samplingCount: settings.ddim, strength: settings.strength },
-        tensors: () => readNetwork(source, model, { deltaId: request.deltaId, settings }),
-        resume: await readLatentsDone(source, request.resume),
-        onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
-      },
-      control,
-    );
+    const input = {
+      ...{ latents, emptyPrompt, samplingCount: settings.ddim, strength: settings.strength },
+      tensors: () => readNetwork(source, model, { deltaId: request.deltaId, settings }),
+      resume: await readLatentsDone(source, request.resume),
+      onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
+    };
+    const sharing = { context, task, model, prompts: [emptyPrompt], control, ...input };
+    await withLentRanks(sharing, (passHelper) => invert(model, { ...input, passHelper }, control));
   });
 }
 
@@ -77,8 +76,11 @@ export async function sampleTask(
       resume: await readLatentsDone(source, request.resume),
       onLatents: latentsSender({ context, stream, running, shape: latents.shape }),
     };
-    await withLentBranch({ context, task, shape: latents.shape, control }, (branchHelper) =>
-      sample(model, { ...input, branchHelper }, control),
+    const sharing = { context, task, model, prompts: [prompt, without], control, ...input };
+    await withLentRanks(sharing, (passHelper) =>
+      withLentBranch({ context, task, shape: latents.shape, control }, (branchHelper) =>
+        sample(model, { ...input, passHelper, branchHelper }, control),
+      ),
     );
   });
 }

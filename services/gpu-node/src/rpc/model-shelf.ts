@@ -1,13 +1,20 @@
 import { Code, RetakeError } from "@retake/errors";
-import type { ModelInfo } from "@retake/wire/membership";
+import type { FrameCoupling, ModelInfo } from "@retake/wire/membership";
 import type { HostTensor } from "../runtime/engine.js";
 import { encodePrompts } from "../tasks/encode-prompts.js";
+import type { ModelFiles } from "../tasks/model-files.js";
 import type { Model } from "../tasks/open-model.js";
+import { frameCouplingPerPixel } from "../tasks/predict-cost.js";
 import type { TaskControl } from "../tasks/task-control.js";
 import { tuningLayout } from "../tasks/tuned-tensors.js";
 
 /** Embeddings that are kept, of all models together: 240 kB each at SD size. */
 const embeddingsMax = 256;
+
+function couplingOf(files: ModelFiles): FrameCoupling {
+  const { waits, haloBytes, siteBytesPerFrame } = frameCouplingPerPixel(files);
+  return { waits, haloBytesPerPixel: haloBytes, siteBytesPerPixel: siteBytesPerFrame };
+}
 
 /** The models that a node serves, on one engine. */
 export class ModelShelf {
@@ -26,6 +33,7 @@ export class ModelShelf {
       cardJson: files.card === undefined ? "" : JSON.stringify(files.card),
       timestepCount: files.schedule.timestepCount,
       tunedParameters: tuningLayout(files, "paper").length,
+      frameCoupling: couplingOf(files),
     }));
   }
 

@@ -1,8 +1,11 @@
 import type { RetakeError } from "@retake/errors";
 import type { ShardConnection } from "../exchange/index.js";
+import type { FrameGroups } from "../frames/frame-groups.js";
 import type { ArtifactCache } from "./artifact-cache.js";
 import type { BranchDesk } from "./branch-desk.js";
+import type { CallDesk, FramesCall } from "./call-desk.js";
 import type { LentBranches } from "./lent-branches.js";
+import type { LentPeers, LentRanks } from "./lent-peers.js";
 import type { ModelShelf } from "./model-shelf.js";
 import type { SendChunk } from "./send-file.js";
 import type { TaskBoard } from "./task-board.js";
@@ -27,6 +30,10 @@ export interface NodeContext {
   readonly lent: LentBranches;
   /** A clock that never goes back. */
   readonly nowMs: () => number;
+  /** Who shares frames with tasks of this node, and whose frames this node shares. */
+  readonly lentRanks: LentPeers<LentRanks>;
+  readonly frames: CallDesk<FramesCall>;
+  readonly groups: FrameGroups;
   /** The cluster's NATS; undefined if it has none. */
   readonly nats: () => Promise<ShardConnection | undefined>;
   readonly onError: (error: RetakeError) => void;

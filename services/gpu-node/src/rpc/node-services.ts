@@ -15,11 +15,13 @@ import type {
 } from "@retake/wire/node";
 import type {
   LendBranchRequest,
+  LendFramesRequest,
   PullSnapshotRequest,
   PullSnapshotResponse,
 } from "@retake/wire/peer";
 import { lendBranch, predictBranch, serveBranchTask } from "./branch-tasks.js";
 import { decodeTask, encodeTask } from "./frame-tasks.js";
+import { lendFrames, runFrames, sendActivations, serveFramesTask } from "./frames-serving.js";
 import { invertTask, sampleTask } from "./latents-tasks.js";
 import type { NodeContext } from "./node-context.js";
 import { tuneTask } from "./tune-task.js";
@@ -44,6 +46,14 @@ export function nodeService(context: NodeContext) {
       (request: LendBranchRequest) => lendBranch(context, request),
       called("NodeService.LendBranch"),
     ),
+    serveFrames: handleServerStream(
+      bound(serveFramesTask, context),
+      called("NodeService.ServeFrames"),
+    ),
+    lendFrames: handleUnary(
+      (request: LendFramesRequest) => lendFrames(context, request),
+      called("NodeService.LendFrames"),
+    ),
     decode: handleServerStream(bound(decodeTask, context), called("NodeService.Decode")),
     abort: handleUnary(async (request: AbortRequest): Promise<AbortResponse> => {
       const taskId = decodeToken(request.taskId, { subject: "task id" });
@@ -62,6 +72,11 @@ export function peerService(context: NodeContext) {
       called("PeerService.PullSnapshot"),
     ),
     predictBranch: handleBidi(bound(predictBranch, context), called("PeerService.PredictBranch")),
+    runFrames: handleBidi(bound(runFrames, context), called("PeerService.RunFrames")),
+    pullActivations: handleServerStream(
+      bound(sendActivations, context),
+      called("PeerService.PullActivations"),
+    ),
   };
 }
 

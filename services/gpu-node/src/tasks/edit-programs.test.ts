@@ -20,7 +20,7 @@ describe("editPrograms", () => {
       fakeEngine(() => ({})),
     );
     const [mean, prompt] = [counted([1, 4, 3, 2, 4]), filled([1, 4, 4], 0)];
-    const shape = shapeOfPass({ latents: mean, timestep: 1, prompts: [prompt] });
+    const shape = shapeOfPass({ latents: mean, prompts: [prompt] });
     const draws = drawSpec(model, {
       ...{ moments: { mean, logVariance: mean }, prompt, layout: tuningLayout(files, "paper") },
       ...{ seed: 1, memory: "fast" },

@@ -4,7 +4,7 @@ import { float32Values, hostTensor } from "./host-tensors.js";
 import { type LatentsDone, type LatentsListener, resumed } from "./latents-done.js";
 import type { Model, TensorSource } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
-import { predict } from "./unet-pass.js";
+import { type PassHelper, predict } from "./unet-pass.js";
 
 export interface InvertInput {
   /** `[1, channels, frames, height, width]`: the clip's latents, clean. */
@@ -16,6 +16,8 @@ export interface InvertInput {
   readonly samplingCount: number;
   /** How far up to go: 1 to the noisiest timestep, 0.5 half way. Default 1. */
   readonly strength?: number | undefined;
+  /** Asked before every pass; the result has the same bits. */
+  readonly passHelper?: PassHelper | undefined;
   /** What was done of the same inversion before; the result has the same bits. */
   readonly resume?: LatentsDone | undefined;
   /** Called with the latents after each iteration, and waited for; they stay the task's. */
@@ -35,7 +37,7 @@ export async function invert(
   input: InvertInput,
   control: TaskControl = {},
 ): Promise<HostTensor> {
-  const { samplingCount, strength = 1, emptyPrompt, tensors } = input;
+  const { samplingCount, strength = 1, emptyPrompt, tensors, passHelper } = input;
   const { schedule } = model.files;
   const first = firstSamplingIndex(samplingCount, { strength });
   const upwards = samplingTimesteps(schedule, samplingCount).slice(first).toReversed();
@@ -45,7 +47,7 @@ export async function invert(
   control.onProgress?.({ done, total: upwards.length });
   for (const [index, timestep] of [...upwards.entries()].slice(done)) {
     throwIfStopped(control, "inverting the clip");
-    const question = { latents, timestep, passes: [[emptyPrompt]], tensors };
+    const question = { latents, timestep, passes: [[emptyPrompt]], tensors, passHelper };
     const [prediction = new Float32Array()] = await predict(model, question, control);
     const step = { latents: float32Values(latents), prediction, timestep, samplingCount };
     latents = hostTensor(latents.shape, invertedLatents(schedule, step));

@@ -1,5 +1,12 @@
 import type { ProgramSpec } from "@retake/model";
-import type { Engine, HostTensors, LoadedProgram, Tuner, TunerStart } from "../runtime/engine.js";
+import type {
+  Engine,
+  Exchanger,
+  HostTensors,
+  LoadedProgram,
+  Tuner,
+  TunerStart,
+} from "../runtime/engine.js";
 import type { ModelFiles, ModelPart } from "./model-files.js";
 import type { TaskControl } from "./task-control.js";
 
@@ -59,14 +66,26 @@ export class ModelPrograms {
    *
    * @param inputs.fixed  inputs that stay the same from run to run: they go to the engine once, and
    *                      are read again when another program needs them
+   * @param inputs.exchange  how to reach the other ranks: for programs with a shard
    */
   async run(
     spec: ProgramSpec,
-    inputs: { readonly fixed?: TensorSource; readonly each: HostTensors },
+    inputs: {
+      readonly fixed?: TensorSource;
+      readonly each: HostTensors;
+      readonly exchange?: Exchanger;
+    },
     control: TaskControl,
   ): Promise<HostTensors> {
-    const [outputs = {}] = await this.runEach(spec, { ...inputs, each: [inputs.each] }, control);
-    return outputs;
+    const { exchange, ...others } = inputs;
+    if (exchange === undefined) {
+      const [outputs = {}] = await this.runEach(spec, { ...others, each: [inputs.each] }, control);
+      return outputs;
+    }
+    // How long a part of a pass takes depends on the others, and says nothing of a whole one.
+    const program = await this.load(spec, inputs.fixed);
+    const { signal } = control;
+    return program.run(inputs.each, { exchange, ...(signal === undefined ? {} : { signal }) });
   }
 
   /**

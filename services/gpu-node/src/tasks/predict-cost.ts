@@ -1,4 +1,11 @@
-import { type Cost, cost, recomputeActivations, traceProgram } from "@retake/compile";
+import {
+  type Cost,
+  cost,
+  type FrameCoupling,
+  frameCoupling,
+  recomputeActivations,
+  traceProgram,
+} from "@retake/compile";
 import { createProgram, type ProgramSpec } from "@retake/model";
 import { editPrograms, type WorkSizes } from "./edit-programs.js";
 import type { ModelFiles } from "./model-files.js";
@@ -39,4 +46,20 @@ function costOf(spec: ProgramSpec): Cost {
   const graph = traceProgram(createProgram(spec));
   const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
   return cost(isLow ? recomputeActivations(graph) : graph);
+}
+
+/** Latent cells along the side of the pass that is looked at: what crosses is linear in pixels. */
+const couplingSide = 16;
+
+/** What nodes exchange that share the frames of a clip, for each pixel of a frame. */
+export function frameCouplingPerPixel(files: ModelFiles): FrameCoupling {
+  const { unetConfig: config, textConfig, latentFactor } = files;
+  const [height, width] = [couplingSide, couplingSide];
+  const { promptTokens } = textConfig;
+  const shape = { batch: 1, frames: 4, height, width, promptTokens };
+  const shard = { rank: 1, frameCounts: [2, 2] };
+  const graph = traceProgram(createProgram({ kind: "unet", config, shape, shard }));
+  const { waits, haloBytes, siteBytesPerFrame } = frameCoupling(graph);
+  const pixels = (couplingSide * latentFactor) ** 2;
+  return { waits, haloBytes: haloBytes / pixels, siteBytesPerFrame: siteBytesPerFrame / pixels };
 }

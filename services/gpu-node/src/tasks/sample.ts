@@ -10,7 +10,7 @@ import { float32Values, hostTensor, isFinite32 } from "./host-tensors.js";
 import { type LatentsDone, type LatentsListener, resumed } from "./latents-done.js";
 import type { Model, TensorSource } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
-import { type Pass, predict } from "./unet-pass.js";
+import { type Pass, type PassHelper, predict } from "./unet-pass.js";
 
 /**
  * Has the branch without the prompt computed elsewhere, with the bits that it has here.
@@ -40,6 +40,8 @@ export interface SampleInput {
   readonly joinBranches?: boolean | undefined;
   /** Asked in every iteration; the result has the same bits. Not with joined branches. */
   readonly branchHelper?: BranchHelper | undefined;
+  /** Asked before every pass; the result has the same bits. */
+  readonly passHelper?: PassHelper | undefined;
   /** What was done of the same sampling before; the result has the same bits. */
   readonly resume?: LatentsDone | undefined;
   /** Called with the latents after each iteration, and waited for; they stay the task's. */

@@ -172,6 +172,17 @@ export interface ModelInfo {
   /** Timesteps of its schedule. */
   readonly timestepCount: number;
   readonly tunedParameters: number;
+  readonly frameCoupling: FrameCoupling | undefined;
+}
+
+/** What nodes that share the frames of a clip exchange in a pass of the U-Net. */
+export interface FrameCoupling {
+  /** How often a node waits for others. */
+  readonly waits: number;
+  /** What a node needs of frames before its own, for each pixel of a frame. */
+  readonly haloBytesPerPixel: number;
+  /** What is exchanged for sites and comes back, for each pixel of each frame. */
+  readonly siteBytesPerPixel: number;
 }
 
 /** How long a pass took lately, of so many frames of so many pixels; or as many as run at once. */
@@ -433,7 +444,15 @@ export const NodeInfo: MessageFns<NodeInfo> = {
 };
 
 function createBaseModelInfo(): ModelInfo {
-  return { hash: "", name: "", cardJson: "", pictureSide: 0, timestepCount: 0, tunedParameters: 0 };
+  return {
+    hash: "",
+    name: "",
+    cardJson: "",
+    pictureSide: 0,
+    timestepCount: 0,
+    tunedParameters: 0,
+    frameCoupling: undefined,
+  };
 }
 
 export const ModelInfo: MessageFns<ModelInfo> = {
@@ -455,6 +474,9 @@ export const ModelInfo: MessageFns<ModelInfo> = {
     }
     if (message.tunedParameters !== 0) {
       writer.uint32(48).uint64(message.tunedParameters);
+    }
+    if (message.frameCoupling !== undefined) {
+      FrameCoupling.encode(message.frameCoupling, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -520,6 +542,14 @@ export const ModelInfo: MessageFns<ModelInfo> = {
             message.tunedParameters = longToNumber(reader.uint64());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.frameCoupling = FrameCoupling.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -543,6 +573,88 @@ export const ModelInfo: MessageFns<ModelInfo> = {
     message.pictureSide = object.pictureSide ?? 0;
     message.timestepCount = object.timestepCount ?? 0;
     message.tunedParameters = object.tunedParameters ?? 0;
+    message.frameCoupling = (object.frameCoupling !== undefined && object.frameCoupling !== null)
+      ? FrameCoupling.fromPartial(object.frameCoupling)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFrameCoupling(): FrameCoupling {
+  return { waits: 0, haloBytesPerPixel: 0, siteBytesPerPixel: 0 };
+}
+
+export const FrameCoupling: MessageFns<FrameCoupling> = {
+  encode(message: FrameCoupling, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.waits !== 0) {
+      writer.uint32(8).uint32(message.waits);
+    }
+    if (message.haloBytesPerPixel !== 0) {
+      writer.uint32(17).double(message.haloBytesPerPixel);
+    }
+    if (message.siteBytesPerPixel !== 0) {
+      writer.uint32(25).double(message.siteBytesPerPixel);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FrameCoupling {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFrameCoupling() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.waits = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.haloBytesPerPixel = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.siteBytesPerPixel = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FrameCoupling>, I>>(base?: I): FrameCoupling {
+    return FrameCoupling.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FrameCoupling>, I>>(object: I): FrameCoupling {
+    const message = createBaseFrameCoupling() as any;
+    message.waits = object.waits ?? 0;
+    message.haloBytesPerPixel = object.haloBytesPerPixel ?? 0;
+    message.siteBytesPerPixel = object.siteBytesPerPixel ?? 0;
     return message;
   },
 };

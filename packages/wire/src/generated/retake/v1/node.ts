@@ -364,6 +364,37 @@ export interface LendBranchRequest {
 export interface LendBranchResponse {
 }
 
+export interface ServeFramesRequest {
+  readonly task: TaskHeader | undefined;
+  readonly deltaId: string;
+  /** Those that passes name by their place. */
+  readonly prompts: readonly string[];
+  readonly settings: Settings | undefined;
+}
+
+export interface ServeFramesResponse {
+  readonly report: TaskReport | undefined;
+}
+
+export interface LendFramesRequest {
+  /** The task that inverts or samples. */
+  readonly taskId: string;
+  readonly epoch: number;
+  readonly peers: readonly LentFrames[];
+  /** host:port of this node, as the peers reach it. */
+  readonly ownAddress: string;
+}
+
+/** A node that computes frames, and its task for that. */
+export interface LentFrames {
+  /** host:port */
+  readonly address: string;
+  readonly taskId: string;
+}
+
+export interface LendFramesResponse {
+}
+
 export interface DecodeRequest {
   readonly task: TaskHeader | undefined;
   readonly latentsId: string;
@@ -3224,6 +3255,359 @@ export const LendBranchResponse: MessageFns<LendBranchResponse> = {
   },
 };
 
+function createBaseServeFramesRequest(): ServeFramesRequest {
+  return { task: undefined, deltaId: "", prompts: [], settings: undefined };
+}
+
+export const ServeFramesRequest: MessageFns<ServeFramesRequest> = {
+  encode(message: ServeFramesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      TaskHeader.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    if (message.deltaId !== "") {
+      writer.uint32(18).string(message.deltaId);
+    }
+    for (const v of message.prompts) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.settings !== undefined) {
+      Settings.encode(message.settings, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServeFramesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServeFramesRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = TaskHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deltaId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.prompts.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.settings = Settings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ServeFramesRequest>, I>>(base?: I): ServeFramesRequest {
+    return ServeFramesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServeFramesRequest>, I>>(object: I): ServeFramesRequest {
+    const message = createBaseServeFramesRequest() as any;
+    message.task = (object.task !== undefined && object.task !== null)
+      ? TaskHeader.fromPartial(object.task)
+      : undefined;
+    message.deltaId = object.deltaId ?? "";
+    message.prompts = object.prompts?.map((e) => e) || [];
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? Settings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseServeFramesResponse(): ServeFramesResponse {
+  return { report: undefined };
+}
+
+export const ServeFramesResponse: MessageFns<ServeFramesResponse> = {
+  encode(message: ServeFramesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.report !== undefined) {
+      TaskReport.encode(message.report, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServeFramesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServeFramesResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.report = TaskReport.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ServeFramesResponse>, I>>(base?: I): ServeFramesResponse {
+    return ServeFramesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServeFramesResponse>, I>>(object: I): ServeFramesResponse {
+    const message = createBaseServeFramesResponse() as any;
+    message.report = (object.report !== undefined && object.report !== null)
+      ? TaskReport.fromPartial(object.report)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLendFramesRequest(): LendFramesRequest {
+  return { taskId: "", epoch: 0, peers: [], ownAddress: "" };
+}
+
+export const LendFramesRequest: MessageFns<LendFramesRequest> = {
+  encode(message: LendFramesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint64(message.epoch);
+    }
+    for (const v of message.peers) {
+      LentFrames.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.ownAddress !== "") {
+      writer.uint32(34).string(message.ownAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LendFramesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLendFramesRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peers.push(LentFrames.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.ownAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LendFramesRequest>, I>>(base?: I): LendFramesRequest {
+    return LendFramesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LendFramesRequest>, I>>(object: I): LendFramesRequest {
+    const message = createBaseLendFramesRequest() as any;
+    message.taskId = object.taskId ?? "";
+    message.epoch = object.epoch ?? 0;
+    message.peers = object.peers?.map((e) => LentFrames.fromPartial(e)) || [];
+    message.ownAddress = object.ownAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseLentFrames(): LentFrames {
+  return { address: "", taskId: "" };
+}
+
+export const LentFrames: MessageFns<LentFrames> = {
+  encode(message: LentFrames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(18).string(message.taskId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LentFrames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLentFrames() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LentFrames>, I>>(base?: I): LentFrames {
+    return LentFrames.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LentFrames>, I>>(object: I): LentFrames {
+    const message = createBaseLentFrames() as any;
+    message.address = object.address ?? "";
+    message.taskId = object.taskId ?? "";
+    return message;
+  },
+};
+
+function createBaseLendFramesResponse(): LendFramesResponse {
+  return {};
+}
+
+export const LendFramesResponse: MessageFns<LendFramesResponse> = {
+  encode(_: LendFramesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LendFramesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLendFramesResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LendFramesResponse>, I>>(base?: I): LendFramesResponse {
+    return LendFramesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LendFramesResponse>, I>>(_: I): LendFramesResponse {
+    const message = createBaseLendFramesResponse() as any;
+    return message;
+  },
+};
+
 function createBaseDecodeRequest(): DecodeRequest {
   return { task: undefined, latentsId: "", frames: undefined, framesPerPass: 0 };
 }
@@ -3714,6 +4098,29 @@ export const NodeServiceService = {
     responseSerialize: (value: LendBranchResponse): Buffer => Buffer.from(LendBranchResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LendBranchResponse => LendBranchResponse.decode(value),
   },
+  /**
+   * Computes some frames of every pass for a node that inverts or samples, which asks for each by
+   * PeerService.RunFrames; ends with that call.
+   */
+  serveFrames: {
+    path: "/retake.v1.NodeService/ServeFrames" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ServeFramesRequest): Buffer => Buffer.from(ServeFramesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ServeFramesRequest => ServeFramesRequest.decode(value),
+    responseSerialize: (value: ServeFramesResponse): Buffer => Buffer.from(ServeFramesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ServeFramesResponse => ServeFramesResponse.decode(value),
+  },
+  /** Tells a node that inverts or samples who shares its frames from now on. */
+  lendFrames: {
+    path: "/retake.v1.NodeService/LendFrames" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LendFramesRequest): Buffer => Buffer.from(LendFramesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LendFramesRequest => LendFramesRequest.decode(value),
+    responseSerialize: (value: LendFramesResponse): Buffer => Buffer.from(LendFramesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LendFramesResponse => LendFramesResponse.decode(value),
+  },
   /** Latents to frames, some of them. */
   decode: {
     path: "/retake.v1.NodeService/Decode" as const,
@@ -3751,6 +4158,13 @@ export interface NodeServiceServer extends UntypedServiceImplementation {
   serveBranch: handleServerStreamingCall<ServeBranchRequest, ServeBranchResponse>;
   /** Tells a node that samples who computes one of its branches from now on. */
   lendBranch: handleUnaryCall<LendBranchRequest, LendBranchResponse>;
+  /**
+   * Computes some frames of every pass for a node that inverts or samples, which asks for each by
+   * PeerService.RunFrames; ends with that call.
+   */
+  serveFrames: handleServerStreamingCall<ServeFramesRequest, ServeFramesResponse>;
+  /** Tells a node that inverts or samples who shares its frames from now on. */
+  lendFrames: handleUnaryCall<LendFramesRequest, LendFramesResponse>;
   /** Latents to frames, some of them. */
   decode: handleServerStreamingCall<DecodeRequest, DecodeResponse>;
   abort: handleUnaryCall<AbortRequest, AbortResponse>;
@@ -3821,6 +4235,32 @@ export interface NodeServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LendBranchResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Computes some frames of every pass for a node that inverts or samples, which asks for each by
+   * PeerService.RunFrames; ends with that call.
+   */
+  serveFrames(request: ServeFramesRequest, options?: Partial<CallOptions>): ClientReadableStream<ServeFramesResponse>;
+  serveFrames(
+    request: ServeFramesRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ServeFramesResponse>;
+  /** Tells a node that inverts or samples who shares its frames from now on. */
+  lendFrames(
+    request: LendFramesRequest,
+    callback: (error: ServiceError | null, response: LendFramesResponse) => void,
+  ): ClientUnaryCall;
+  lendFrames(
+    request: LendFramesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LendFramesResponse) => void,
+  ): ClientUnaryCall;
+  lendFrames(
+    request: LendFramesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LendFramesResponse) => void,
   ): ClientUnaryCall;
   /** Latents to frames, some of them. */
   decode(request: DecodeRequest, options?: Partial<CallOptions>): ClientReadableStream<DecodeResponse>;

@@ -78,6 +78,79 @@ export interface BranchPrediction {
   readonly predictedNoise: Buffer;
 }
 
+export interface RunFramesRequest {
+  readonly request:
+    | //
+    /** First, and once. */
+    { readonly $case: "open"; readonly value: FramesOpen }
+    | { readonly $case: "pass"; readonly value: FramesPass }
+    | undefined;
+}
+
+export interface FramesOpen {
+  /** The task by which the other serves frames. */
+  readonly taskId: string;
+  readonly epoch: number;
+  /** Names this run of this set of ranks. */
+  readonly groupId: string;
+  readonly rank: number;
+  /** In rank order. */
+  readonly members: readonly FramesMember[];
+  /** Of the latents: [1, channels, frames, height, width]. */
+  readonly shape: readonly number[];
+}
+
+export interface FramesMember {
+  /** host:port */
+  readonly address: string;
+  readonly frames: number;
+}
+
+export interface FramesPass {
+  /** From 0; every message of the pass names it. */
+  readonly pass: number;
+  readonly timestep: number;
+  /** Into the prompts of the task. */
+  readonly promptIndex: number;
+  /** Of the whole clip: float32, little-endian, in the shape of the latents. */
+  readonly latents: Buffer;
+}
+
+export interface RunFramesResponse {
+  readonly response:
+    | //
+    /** What it takes is loaded; passes may come. */
+    { readonly $case: "ready"; readonly value: FramesReady }
+    | //
+    /** This rank's part of a pass is done. */
+    { readonly $case: "done"; readonly value: FramesDone }
+    | undefined;
+}
+
+export interface FramesReady {
+}
+
+export interface FramesDone {
+  readonly pass: number;
+}
+
+export interface PullActivationsRequest {
+  readonly groupId: string;
+  /** Who pulls; gets what is meant for it. */
+  readonly rank: number;
+  readonly epoch: number;
+}
+
+/** Part of what one rank gives another at one point of a pass. */
+export interface PullActivationsResponse {
+  readonly pass: number;
+  readonly round: number;
+  readonly offsetBytes: number;
+  readonly totalBytes: number;
+  /** Float32, little-endian. */
+  readonly data: Buffer;
+}
+
 function createBasePullSnapshotRequest(): PullSnapshotRequest {
   return { editId: "", epoch: 0, committedSteps: 0 };
 }
@@ -644,6 +717,735 @@ export const BranchPrediction: MessageFns<BranchPrediction> = {
   },
 };
 
+function createBaseRunFramesRequest(): RunFramesRequest {
+  return { request: undefined };
+}
+
+export const RunFramesRequest: MessageFns<RunFramesRequest> = {
+  encode(message: RunFramesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.request?.$case) {
+      case "open":
+        FramesOpen.encode(message.request.value, writer.uint32(10).fork()).join();
+        break;
+      case "pass":
+        FramesPass.encode(message.request.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunFramesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunFramesRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = { $case: "open", value: FramesOpen.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.request = { $case: "pass", value: FramesPass.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RunFramesRequest>, I>>(base?: I): RunFramesRequest {
+    return RunFramesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RunFramesRequest>, I>>(object: I): RunFramesRequest {
+    const message = createBaseRunFramesRequest() as any;
+    switch (object.request?.$case) {
+      case "open": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "open", value: FramesOpen.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "pass": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "pass", value: FramesPass.fromPartial(object.request.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseFramesOpen(): FramesOpen {
+  return { taskId: "", epoch: 0, groupId: "", rank: 0, members: [], shape: [] };
+}
+
+export const FramesOpen: MessageFns<FramesOpen> = {
+  encode(message: FramesOpen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint64(message.epoch);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(26).string(message.groupId);
+    }
+    if (message.rank !== 0) {
+      writer.uint32(32).uint32(message.rank);
+    }
+    for (const v of message.members) {
+      FramesMember.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.shape.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.shape) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FramesOpen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFramesOpen() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.rank = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.members.push(FramesMember.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.shape.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.shape.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FramesOpen>, I>>(base?: I): FramesOpen {
+    return FramesOpen.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FramesOpen>, I>>(object: I): FramesOpen {
+    const message = createBaseFramesOpen() as any;
+    message.taskId = object.taskId ?? "";
+    message.epoch = object.epoch ?? 0;
+    message.groupId = object.groupId ?? "";
+    message.rank = object.rank ?? 0;
+    message.members = object.members?.map((e) => FramesMember.fromPartial(e)) || [];
+    message.shape = object.shape?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseFramesMember(): FramesMember {
+  return { address: "", frames: 0 };
+}
+
+export const FramesMember: MessageFns<FramesMember> = {
+  encode(message: FramesMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.frames !== 0) {
+      writer.uint32(16).uint32(message.frames);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FramesMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFramesMember() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.frames = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FramesMember>, I>>(base?: I): FramesMember {
+    return FramesMember.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FramesMember>, I>>(object: I): FramesMember {
+    const message = createBaseFramesMember() as any;
+    message.address = object.address ?? "";
+    message.frames = object.frames ?? 0;
+    return message;
+  },
+};
+
+function createBaseFramesPass(): FramesPass {
+  return { pass: 0, timestep: 0, promptIndex: 0, latents: Buffer.alloc(0) };
+}
+
+export const FramesPass: MessageFns<FramesPass> = {
+  encode(message: FramesPass, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pass !== 0) {
+      writer.uint32(8).uint32(message.pass);
+    }
+    if (message.timestep !== 0) {
+      writer.uint32(16).uint32(message.timestep);
+    }
+    if (message.promptIndex !== 0) {
+      writer.uint32(24).uint32(message.promptIndex);
+    }
+    if (message.latents.length !== 0) {
+      writer.uint32(34).bytes(message.latents);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FramesPass {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFramesPass() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pass = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timestep = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.promptIndex = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.latents = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FramesPass>, I>>(base?: I): FramesPass {
+    return FramesPass.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FramesPass>, I>>(object: I): FramesPass {
+    const message = createBaseFramesPass() as any;
+    message.pass = object.pass ?? 0;
+    message.timestep = object.timestep ?? 0;
+    message.promptIndex = object.promptIndex ?? 0;
+    message.latents = object.latents ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseRunFramesResponse(): RunFramesResponse {
+  return { response: undefined };
+}
+
+export const RunFramesResponse: MessageFns<RunFramesResponse> = {
+  encode(message: RunFramesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.response?.$case) {
+      case "ready":
+        FramesReady.encode(message.response.value, writer.uint32(10).fork()).join();
+        break;
+      case "done":
+        FramesDone.encode(message.response.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunFramesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunFramesResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.response = { $case: "ready", value: FramesReady.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.response = { $case: "done", value: FramesDone.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RunFramesResponse>, I>>(base?: I): RunFramesResponse {
+    return RunFramesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RunFramesResponse>, I>>(object: I): RunFramesResponse {
+    const message = createBaseRunFramesResponse() as any;
+    switch (object.response?.$case) {
+      case "ready": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "ready", value: FramesReady.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "done": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "done", value: FramesDone.fromPartial(object.response.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseFramesReady(): FramesReady {
+  return {};
+}
+
+export const FramesReady: MessageFns<FramesReady> = {
+  encode(_: FramesReady, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FramesReady {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFramesReady() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FramesReady>, I>>(base?: I): FramesReady {
+    return FramesReady.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FramesReady>, I>>(_: I): FramesReady {
+    const message = createBaseFramesReady() as any;
+    return message;
+  },
+};
+
+function createBaseFramesDone(): FramesDone {
+  return { pass: 0 };
+}
+
+export const FramesDone: MessageFns<FramesDone> = {
+  encode(message: FramesDone, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pass !== 0) {
+      writer.uint32(8).uint32(message.pass);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FramesDone {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFramesDone() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pass = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FramesDone>, I>>(base?: I): FramesDone {
+    return FramesDone.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FramesDone>, I>>(object: I): FramesDone {
+    const message = createBaseFramesDone() as any;
+    message.pass = object.pass ?? 0;
+    return message;
+  },
+};
+
+function createBasePullActivationsRequest(): PullActivationsRequest {
+  return { groupId: "", rank: 0, epoch: 0 };
+}
+
+export const PullActivationsRequest: MessageFns<PullActivationsRequest> = {
+  encode(message: PullActivationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.groupId !== "") {
+      writer.uint32(10).string(message.groupId);
+    }
+    if (message.rank !== 0) {
+      writer.uint32(16).uint32(message.rank);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(24).uint64(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PullActivationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePullActivationsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rank = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PullActivationsRequest>, I>>(base?: I): PullActivationsRequest {
+    return PullActivationsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PullActivationsRequest>, I>>(object: I): PullActivationsRequest {
+    const message = createBasePullActivationsRequest() as any;
+    message.groupId = object.groupId ?? "";
+    message.rank = object.rank ?? 0;
+    message.epoch = object.epoch ?? 0;
+    return message;
+  },
+};
+
+function createBasePullActivationsResponse(): PullActivationsResponse {
+  return { pass: 0, round: 0, offsetBytes: 0, totalBytes: 0, data: Buffer.alloc(0) };
+}
+
+export const PullActivationsResponse: MessageFns<PullActivationsResponse> = {
+  encode(message: PullActivationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pass !== 0) {
+      writer.uint32(8).uint32(message.pass);
+    }
+    if (message.round !== 0) {
+      writer.uint32(16).uint32(message.round);
+    }
+    if (message.offsetBytes !== 0) {
+      writer.uint32(24).uint64(message.offsetBytes);
+    }
+    if (message.totalBytes !== 0) {
+      writer.uint32(32).uint64(message.totalBytes);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(42).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PullActivationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePullActivationsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pass = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.round = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offsetBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.totalBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PullActivationsResponse>, I>>(base?: I): PullActivationsResponse {
+    return PullActivationsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PullActivationsResponse>, I>>(object: I): PullActivationsResponse {
+    const message = createBasePullActivationsResponse() as any;
+    message.pass = object.pass ?? 0;
+    message.round = object.round ?? 0;
+    message.offsetBytes = object.offsetBytes ?? 0;
+    message.totalBytes = object.totalBytes ?? 0;
+    message.data = object.data ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 /** Node to node. */
 export type PeerServiceService = typeof PeerServiceService;
 export const PeerServiceService = {
@@ -669,6 +1471,28 @@ export const PeerServiceService = {
       Buffer.from(PredictBranchResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PredictBranchResponse => PredictBranchResponse.decode(value),
   },
+  /** Passes of the U-Net for some frames of a clip; the one who inverts or samples asks. */
+  runFrames: {
+    path: "/retake.v1.PeerService/RunFrames" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: RunFramesRequest): Buffer => Buffer.from(RunFramesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RunFramesRequest => RunFramesRequest.decode(value),
+    responseSerialize: (value: RunFramesResponse): Buffer => Buffer.from(RunFramesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RunFramesResponse => RunFramesResponse.decode(value),
+  },
+  /** What one rank gives another between the segments of passes, in order. */
+  pullActivations: {
+    path: "/retake.v1.PeerService/PullActivations" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: PullActivationsRequest): Buffer =>
+      Buffer.from(PullActivationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PullActivationsRequest => PullActivationsRequest.decode(value),
+    responseSerialize: (value: PullActivationsResponse): Buffer =>
+      Buffer.from(PullActivationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PullActivationsResponse => PullActivationsResponse.decode(value),
+  },
 } as const;
 
 export interface PeerServiceServer extends UntypedServiceImplementation {
@@ -676,6 +1500,10 @@ export interface PeerServiceServer extends UntypedServiceImplementation {
   pullSnapshot: handleServerStreamingCall<PullSnapshotRequest, PullSnapshotResponse>;
   /** Passes of the U-Net for one guidance branch; the one who samples asks. */
   predictBranch: handleBidiStreamingCall<PredictBranchRequest, PredictBranchResponse>;
+  /** Passes of the U-Net for some frames of a clip; the one who inverts or samples asks. */
+  runFrames: handleBidiStreamingCall<RunFramesRequest, RunFramesResponse>;
+  /** What one rank gives another between the segments of passes, in order. */
+  pullActivations: handleServerStreamingCall<PullActivationsRequest, PullActivationsResponse>;
 }
 
 export interface PeerServiceClient extends Client {
@@ -696,6 +1524,23 @@ export interface PeerServiceClient extends Client {
     metadata: Metadata,
     options?: Partial<CallOptions>,
   ): ClientDuplexStream<PredictBranchRequest, PredictBranchResponse>;
+  /** Passes of the U-Net for some frames of a clip; the one who inverts or samples asks. */
+  runFrames(): ClientDuplexStream<RunFramesRequest, RunFramesResponse>;
+  runFrames(options: Partial<CallOptions>): ClientDuplexStream<RunFramesRequest, RunFramesResponse>;
+  runFrames(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<RunFramesRequest, RunFramesResponse>;
+  /** What one rank gives another between the segments of passes, in order. */
+  pullActivations(
+    request: PullActivationsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<PullActivationsResponse>;
+  pullActivations(
+    request: PullActivationsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<PullActivationsResponse>;
 }
 
 export const PeerServiceClient = makeGenericClientConstructor(
