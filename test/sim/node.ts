@@ -138,7 +138,8 @@ export class SimNode implements NodePort {
     const info = {
       ...{ nodeId: this.name, incarnation: this.incarnation, address: `${this.name}:1` },
       ...{ protocolVersion: options.protocolVersion, memoryBytes: 1000 },
-      ...{ numericsId: this.numericsId, models: [{ hash: "m", name: "m", tunedParameters: 1000 }] },
+      numericsId: this.numericsId,
+      models: [{ hash: "m", name: "m", tunedParameters: 1000, frameCoupling: null }],
     };
     world.send(this, coordinator, () => {
       const { refusal } = coordinator.handle({ kind: "node-joined", info, rates: this.#rates });

@@ -85,7 +85,19 @@ export interface NodeInfo {
     readonly name: string;
     /** Values of the flat vector. */
     readonly tunedParameters: number;
+    /** Null where the node does not tell. */
+    readonly frameCoupling: FrameCoupling | null;
   }[];
+}
+
+/** What nodes that share the frames of a clip exchange in a pass. */
+export interface FrameCoupling {
+  /** How often a node waits for others. */
+  readonly waits: number;
+  /** Of frames before its own, for each pixel of a frame. */
+  readonly haloBytesPerPixel: number;
+  /** For sites, there and back, for each pixel of each frame. */
+  readonly siteBytesPerPixel: number;
 }
 
 export type PassKind = "unet" | "gradients" | "encode" | "decode";

@@ -33,6 +33,12 @@ export type Effect =
       readonly helper: Task;
       readonly address: string;
     } & OfMember)
+  /** Tells the node that inverts or samples who shares its frames from now on, and where. */
+  | ({
+      readonly kind: "lend-frames";
+      readonly ownAddress: string;
+      readonly helpers: readonly { readonly task: Task; readonly address: string }[];
+    } & OfMember)
   | ({ readonly kind: "abort-task"; readonly reason: string } & OfMember)
   /** Ends all calls of this coordinator: another has the store. */
   | { readonly kind: "step-down"; readonly reason: string };

@@ -181,6 +181,72 @@ describe("lendPeers", () => {
   });
 });
 
+describe("lendPeers, where frames were asked for", () => {
+  const frameCoupling = { waits: 1, haloBytesPerPixel: 0, siteBytesPerPixel: 0 };
+  const models = [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling }];
+
+  /** An edit on three nodes, up to its inversion. */
+  function inverting(change: Partial<EditSpec> = {}): ACluster {
+    const cluster = new ACluster();
+    for (const nodeId of ["a", "b", "c"]) cluster.join(nodeId, { models }, rates());
+    cluster.untilTune({ settings: { ...guided, frames: 3 }, layout: "frames", ...change });
+    return cluster;
+  }
+  const shared = (cluster: ACluster) => {
+    const { tasks } = cluster.record();
+    return tasks.map(
+      ({ kind, nodeId, helps }) => `${kind} ${nodeId}${helps === "" ? "" : " helps"}`,
+    );
+  };
+
+  it("lends all nodes to an inversion, and to one prompt after the other", () => {
+    const cluster = inverting({ prompts: ["p", "q"] });
+    expect(shared(cluster)).toEqual(["invert a", "invert b helps", "invert c helps"]);
+    const { ownAddress, helpers } = cluster.did("lend-frames")[0] ?? {};
+    expect(ownAddress).toBe("a:1");
+    expect(helpers?.map(({ address }) => address)).toEqual(["b:1", "c:1"]);
+    expect(lastLayout(cluster)).toMatchObject({
+      ...{ phase: "invert", layout: "frames", nodeIds: ["a", "b", "c"] },
+      reason: expect.stringContaining("as asked for"),
+    });
+    const [leader, ...others] = cluster.record().tasks;
+    if (leader === undefined) throw new Error("nobody inverts");
+    cluster.tell({ kind: "latents", ...cluster.from(leader), latents: at(3) });
+    const result = { artifactId: "", files: [] };
+    cluster.tell({ kind: "task-finished", ...cluster.from(leader), result });
+    for (const helper of others) {
+      cluster.tell({ kind: "task-failed", ...cluster.from(helper), failure: stopped });
+    }
+    expect(shared(cluster).filter((task) => !task.includes("helps"))).toEqual(["sample a"]);
+    expect(shared(cluster)).toContain("sample b helps");
+  });
+
+  it("lets the leader go on alone when a rank is lost, and lends it those that are left", () => {
+    const cluster = inverting();
+    const [leader, b, c] = cluster.record().tasks;
+    if (leader === undefined || b === undefined || c === undefined) throw new Error("three tasks");
+    cluster.nowMs += 100;
+    const gone = { code: "UNAVAILABLE", reason: "unreachable", message: "gone" };
+    cluster.tell({ kind: "task-failed", ...cluster.from(b), failure: gone });
+    const silent = { ...gone, reason: "peer-silent", message: "rank 1 is silent" };
+    cluster.tell({ kind: "task-failed", ...cluster.from(c), failure: silent });
+    expect(shared(cluster)).toEqual(["invert a", "invert c helps"]);
+    expect(cluster.record()).toMatchObject({ recoveries: 2, retries: { infrastructure: 0 } });
+    expect(cluster.record().layouts.slice(-2)).toMatchObject([
+      { layout: "frames", nodeIds: ["a", "b", "c"], measuredMs: 100 },
+      { layout: "frames", nodeIds: ["a", "c"] },
+    ]);
+  });
+
+  it("lends nobody where a node does not say what crosses, or both branches are one pass", () => {
+    const cluster = inverting();
+    expect(isHelped(cluster)).toBe(true);
+    const silent = sampling({ layout: "frames" });
+    expect(isHelped(silent)).toBe(false);
+    expect(isHelped(inverting({ settings: { ...guided, frames: 3, batch: 2 } }))).toBe(false);
+  });
+});
+
 describe("recallPeers", () => {
   it("calls a peer back when a whole piece of work waits, and gives it that", () => {
     const cluster = sampling();

@@ -11,19 +11,25 @@ import { because, editOf, type Turn } from "./turn.js";
 /**
  * Idle nodes that no whole piece of work is left for help those that sample: a peer computes the
  * branch without the prompt of every iteration from then on, if that is predicted to be faster.
+ * Where it was asked for, all idle nodes share the frames of every pass instead, also when a clip
+ * is inverted.
  */
 export function lendPeers(turn: Turn): void {
   for (const { record } of [...turn.state.edits.values()]) {
-    if (isTerminal(record) || record.state === "canceling" || !mayBranch(record)) continue;
-    for (const task of samplings(record)) {
+    if (isTerminal(record) || record.state === "canceling") continue;
+    for (const task of record.tasks) {
       const isHelped = record.tasks.some(({ helps }) => helps === task.id);
-      if (!isHelped) lendTo(turn, record.id, task);
+      if (isHelped || task.helps !== "") continue;
+      if (sharesFrames(record, task)) lendRanks(turn, record.id, task);
+      else if (task.kind === "sample" && mayBranch(record)) lendTo(turn, record.id, task);
     }
   }
 }
 
-const samplings = ({ tasks }: EditRecord): readonly Task[] =>
-  tasks.filter(({ kind, helps }) => kind === "sample" && helps === "");
+/** Whether nodes that help a task compute frames of its passes, and not a branch of them. */
+export function sharesFrames({ spec }: EditRecord, { kind }: Task): boolean {
+  return spec.layout === "frames" && (kind === "invert" || kind === "sample");
+}
 
 const mayBranch = (record: EditRecord): boolean =>
   branchesOf(record) === 2 && ["auto", "branches"].includes(record.spec.layout);
@@ -45,17 +51,19 @@ function lendTo(turn: Turn, editId: string, task: Task): void {
   else if (isOnlyPrompt) noteDeclined(turn, editId, place);
 }
 
-/** What a sampling has left. */
-function pieceLeft({ artifacts }: EditRecord, { promptIndex }: Task): Piece {
-  const { done = 0, total = 0 } = artifacts.sampled[promptIndex] ?? {};
-  const iterationsLeft = (total || artifacts.inverted.total) - done;
-  return { kind: "sample", frames: 0, prompts: 1, iterationsLeft };
+/** What an inversion or a sampling has left. */
+function pieceLeft({ artifacts, spec }: EditRecord, { kind, promptIndex }: Task): Piece {
+  const { inverted, sampled } = artifacts;
+  const { done = 0, total = 0 } = (kind === "invert" ? inverted : sampled[promptIndex]) ?? {};
+  const { ddim, strength } = spec.settings;
+  const all = total || inverted.total || Math.max(1, Math.floor(ddim * strength));
+  return { kind, frames: 0, prompts: 1, iterationsLeft: all - done };
 }
 
-const layoutAt = ({ layouts }: EditRecord, { promptIndex }: Task) =>
+const layoutAt = ({ layouts }: EditRecord, { kind, promptIndex }: Task) =>
   layouts.findLast(
     (report) =>
-      report.phase === "sample" && report.promptIndex === promptIndex && report.measuredMs === 0,
+      report.phase === kind && report.promptIndex === promptIndex && report.measuredMs === 0,
   );
 
 /** A helper is gone before its time: whoever samples goes on alone from the same iteration. */
@@ -66,11 +74,45 @@ export function goOnAlone(turn: Turn, editId: string, { helper, why }: Lost): vo
   if (task === undefined || sampler === undefined) return;
   const piece = pieceLeft(record, task);
   const plan = plannedPiece(turn.state, record, { piece, nodes: [sampler] });
-  if (plan === null) return;
-  const { promptIndex } = task;
+  // Of ranks that shared frames, others may have told before.
+  if (plan === null || layoutAt(record, task)?.layout === "one") return;
+  const { kind, promptIndex } = task;
   const reason = `${why}; ${plan.reason}`;
-  changeLayout(turn, editId, { phase: "sample", promptIndex, plan: { ...plan, reason } });
-  because(turn, `prompt ${promptIndex} is sampled on alone: ${why}`, { editId });
+  changeLayout(turn, editId, { phase: kind, promptIndex, plan: { ...plan, reason } });
+  const what = kind === "invert" ? "the clip is inverted" : `prompt ${promptIndex} is sampled`;
+  because(turn, `${what} on alone: ${why}`, { editId });
+}
+
+/** Lends all idle nodes to a task, to share the frames of its passes. */
+function lendRanks(turn: Turn, editId: string, task: Task): void {
+  const { record } = editOf(turn, editId);
+  const { kind, promptIndex, frames, nodeId, id: taskId } = task;
+  const leader = turn.state.nodes.get(nodeId);
+  const idle = idleNodesFor(turn.state, record);
+  const piece = pieceLeft(record, task);
+  if (leader === undefined || idle.length === 0 || piece.iterationsLeft < 2) return;
+  // Nodes that are about to be free come along: ranks are lent once.
+  const isSoon = (node: NodeView): boolean =>
+    isFreedSoon(turn.state, node) && isEligible(node, record);
+  if ([...turn.state.nodes.values()].some(isSoon)) return;
+  // Their help has ended as it should, and the end of the task is on its way.
+  if (layoutAt(record, task)?.layout === "frames") return;
+  const plan = plannedPiece(turn.state, record, { piece, nodes: [leader, ...idle] });
+  if (plan?.layout !== "frames") return;
+  const peers = idle.filter(({ info }) => plan.nodeIds.includes(info.nodeId));
+  const nodeIds = [nodeId, ...peers.map(({ info }) => info.nodeId)];
+  const helpers = peers.map((peer) => {
+    const helper = addTask(turn, editId, { kind, node: peer, promptIndex, frames, helps: taskId });
+    return { task: helper, address: peer.info.address };
+  });
+  changeLayout(turn, editId, { phase: kind, promptIndex, plan: { ...plan, nodeIds } });
+  const { record: changed } = editOf(turn, editId);
+  for (const { task: helper } of helpers) {
+    turn.effects.push({ kind: "start-task", editId, task: helper, record: changed });
+  }
+  const ownAddress = leader.info.address;
+  turn.effects.push({ kind: "lend-frames", editId, taskId, nodeId, ownAddress, helpers });
+  because(turn, `${kind}: ${plan.reason}`, { editId });
 }
 
 interface Lost {

@@ -115,9 +115,10 @@ export function loseTask(
     dropTask(turn, editId, task);
   }
   // Where the coordinator's own disk is full, no node is to blame; nor is a helper that was no
-  // longer asked.
+  // longer asked, or missed another one.
   const isOurs = turn.state.isStoreFull && retryClassOf(failure) === "room";
-  const isAtFault = !isOurs && !(task.helps !== "" && failure.reason === "stopped");
+  const isBlameless = task.helps !== "" && ["stopped", "peer-silent"].includes(failure.reason);
+  const isAtFault = !isOurs && !isBlameless;
   if (task.nodeId !== "" && isAtFault) {
     restNode(turn, { nodeId: task.nodeId, why: failure.message });
   }

@@ -1,7 +1,7 @@
 import type { ClusterState, NodeView, PassKind } from "./cluster-state.js";
 import type { EditRecord, LayoutName, Phase } from "./edit-record.js";
 import { passesAtOnce, unitTimes } from "./pass-times.js";
-import { type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
+import { type FrameSplit, type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
 
 /** Of Stable Diffusion 1.x: four float32 channels of latents for each 8x8 pixels. */
 const latentBytesPerPixel = 16 / 64;
@@ -59,6 +59,7 @@ function workOf(record: EditRecord, piece: Piece, nodes: readonly NodeView[]): W
   const pixels = settings.width * settings.height;
   const none = { prompts: 1, iterations: 1, units: 1, unitBytes: 0, updateBytes: 0 };
   const base: Work = { ...none, frameSplit: null };
+  const frameSplit = frameSplitOf(record, nodes);
   const { prompts, iterationsLeft: iterations } = piece;
   switch (piece.kind) {
     case "tune": {
@@ -70,16 +71,32 @@ function workOf(record: EditRecord, piece: Piece, nodes: readonly NodeView[]): W
       return { ...base, iterations: left, units: settings.draws, updateBytes };
     }
     case "invert":
-      return { ...base, iterations };
+      return { ...base, iterations, frameSplit };
     case "sample": {
       const unitBytes = 2 * pixels * latentBytesPerPixel * settings.frames;
-      return { ...base, prompts, iterations, units: branchesOf(record), unitBytes };
+      const units = branchesOf(record);
+      return { ...base, prompts, iterations, units, unitBytes, frameSplit };
     }
     default: {
       const unitBytes = pixels * (pixelBytes + latentBytesPerPixel);
       return { ...base, units: piece.frames, unitBytes };
     }
   }
+}
+
+/** What crosses where nodes share a clip's frames; null where a node does not tell. */
+function frameSplitOf({ spec }: EditRecord, nodes: readonly NodeView[]): FrameSplit | null {
+  const { frames, width, height, batch } = spec.settings;
+  const couplings = nodes.map(
+    ({ info }) => info.models.find(({ hash }) => hash === spec.model)?.frameCoupling ?? null,
+  );
+  const [coupling] = couplings;
+  if (!coupling || couplings.includes(null) || batch > 1) return null;
+  const pixels = width * height;
+  return {
+    ...{ frames, passWaits: coupling.waits, haloBytes: coupling.haloBytesPerPixel * pixels },
+    siteBytes: coupling.siteBytesPerPixel * pixels * frames,
+  };
 }
 
 /** What a phase may be divided by; a layout that was asked for is the only one where it fits. */
@@ -90,7 +107,8 @@ function layoutsOf(
   if (spec.layout === "one") return { layouts: [], isForced: true };
   if (kind === "encode" || kind === "decode") return { layouts: ["vae-frames"], isForced: false };
   if (kind === "tune") return { layouts: ["draws"], isForced: false };
-  if (kind === "invert") return { layouts: [], isForced: false };
+  const isFrames = spec.layout === "frames";
+  if (kind === "invert") return { layouts: isFrames ? ["frames"] : [], isForced: isFrames };
   // Whole prompts first: branches are for the nodes that are left.
   const suited: LayoutName = prompts > 1 ? "prompts" : "branches";
   if (spec.layout === "auto") return { layouts: [suited], isForced: false };

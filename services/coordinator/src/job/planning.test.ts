@@ -57,12 +57,23 @@ describe("plannedLayout", () => {
   });
 
   it("splits a clip's frames where its exchanges cost less than it saves", () => {
-    const frameSplit = { frames: 4, passBytes: 19, passWaits: 0 };
+    // On two nodes, 11 bytes of frames before, and a half of half of the 32 for sites.
+    const frameSplit = { frames: 4, haloBytes: 11, siteBytes: 32, passWaits: 0 };
     const cheap = plan({ frameSplit }, two, "frames");
     expect([cheap?.layout, cheap?.predictedMs]).toEqual(["frames", 390]);
     const dear = plan({ frameSplit: { ...frameSplit, passWaits: 2 } }, two, "frames");
     expect(dear?.layout).toBe("one");
     expect(plan({}, two, "frames")?.weighed.length).toBe(1);
+  });
+
+  it("splits frames over all nodes that are there where that was asked for", () => {
+    const frameSplit = { frames: 3, haloBytes: 0, siteBytes: 0, passWaits: 50 };
+    const nodes = ["a", "b", "c", "d"].map((id) => node(id));
+    const asked = forced({ frameSplit }, nodes, "frames");
+    expect([asked?.layout, asked?.nodeIds.length]).toEqual(["frames", 3]);
+    const unknown = forced({ frameSplit }, [node("a", 0), node("b")], "frames");
+    expect([unknown?.layout, unknown?.nodeIds.length]).toEqual(["frames", 2]);
+    expect(plan({ frameSplit }, [node("a", 0), node("b")], "frames")?.layout).toBe("one");
   });
 
   it("gives each node of a quorum its block of draws, and counts both exchanges", () => {

@@ -29,8 +29,11 @@ export interface Work {
 
 export interface FrameSplit {
   readonly frames: number;
-  /** What a node receives for a pass, and how often it waits for others in it. */
-  readonly passBytes: number;
+  /** What a node needs for a pass of frames before its own. */
+  readonly haloBytes: number;
+  /** What crosses for a pass there and back, if no frame stays where it is. */
+  readonly siteBytes: number;
+  /** How often a node waits for others in a pass. */
   readonly passWaits: number;
 }
 
@@ -69,7 +72,13 @@ export function plannedLayout(
   { layouts, isForced = false }: { layouts: readonly LayoutName[]; isForced?: boolean },
 ): Plan | null {
   if (nodes.length === 0) return null;
-  if (!nodes.every(({ unitMs }) => unitMs > 0)) return unmeasured(work, nodes, layouts);
+  if (!nodes.every(({ unitMs }) => unitMs > 0)) {
+    return unmeasured(
+      work,
+      nodes,
+      isForced ? layouts : layouts.filter((name) => name !== "frames"),
+    );
+  }
   const ranked = nodes.toSorted((a, b) => a.unitMs - b.unitMs);
   const sizes = ranked.map((_, index) => index + 1);
   const weighed = [...new Set<LayoutName>(["one", ...layouts])]
@@ -83,7 +92,7 @@ export function plannedLayout(
     )
     .toSorted((a, b) => a.predictedMs - b.predictedMs || a.nodeIds.length - b.nodeIds.length);
   const asked = isForced ? weighed.filter(({ layout }) => layout === (layouts[0] ?? "one")) : [];
-  const best = bestOf(asked.length > 0 ? asked : weighed);
+  const best = bestOf(asked.length > 0 ? mostFrames(asked) : weighed);
   if (best === null) return null;
   const whole = { ...best, weighed, shares: sharesOf(best, work, nodes) };
   if (!isForced) return { ...whole, reason: reasonOf(best, weighed) };
@@ -102,6 +111,12 @@ function sharesOf(
   return new Map(nodeIds.map((nodeId, index) => [nodeId, shares[index] ?? 0]));
 }
 
+/** Who asks for frames over nodes gets them over all that are there; other layouts stay. */
+function mostFrames(asked: readonly LayoutPlan[]): readonly LayoutPlan[] {
+  const most = Math.max(...asked.map(({ nodeIds }) => nodeIds.length));
+  return asked.filter(({ layout, nodeIds }) => layout !== "frames" || nodeIds.length === most);
+}
+
 /** The fewest nodes that are no slower, by more than predictions can tell, than the fastest. */
 function bestOf(weighed: readonly LayoutPlan[]): LayoutPlan | null {
   const limitMs = (weighed[0]?.predictedMs ?? 0) * (1 + gainMin);
@@ -115,8 +130,9 @@ function unmeasured(
   nodes: readonly PlanNode[],
   layouts: readonly LayoutName[],
 ): Plan | null {
-  const whole = layouts.find((name) => name !== "branches" && name !== "frames");
-  const sizeMax = whole === "prompts" ? work.prompts : work.units;
+  const whole = layouts.find((name) => name !== "branches");
+  const frames = work.frameSplit?.frames ?? 1;
+  const sizeMax = whole === "frames" ? frames : whole === "prompts" ? work.prompts : work.units;
   const chosen = nodes.slice(0, whole === undefined ? 1 : Math.max(1, sizeMax));
   const layout = whole !== undefined && chosen.length > 1 ? whole : "one";
   const nodeIds = chosen.map(({ nodeId }) => nodeId);
@@ -247,10 +263,13 @@ function drawsMs({ units, updateBytes }: Work, nodes: readonly PlanNode[]): numb
   return Math.max(...computeMs) + exchangeMs + 4 * waitMs(nodes);
 }
 
+/** Frames in equal parts; of sites, a node gets the others' frames, and gives back as much. */
 function framesMs(
-  { frames, passBytes, passWaits }: FrameSplit,
+  { frames, haloBytes, siteBytes, passWaits }: FrameSplit,
   nodes: readonly PlanNode[],
 ): number {
-  const share = Math.ceil(frames / nodes.length) / frames;
-  return slowestOf(nodes) * share + transferMs(passBytes, nodes) + passWaits * waitMs(nodes);
+  const size = nodes.length;
+  const share = Math.ceil(frames / size) / frames;
+  const crossing = haloBytes + (siteBytes * share * (size - 1)) / size;
+  return slowestOf(nodes) * share + transferMs(crossing, nodes) + passWaits * waitMs(nodes);
 }

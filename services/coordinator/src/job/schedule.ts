@@ -123,7 +123,8 @@ function unitsOf(turn: Turn, record: EditRecord, place: Place): readonly Unit[] 
 /** A layout that was asked for may leave nodes idle: one at a time, or two for each prompt. */
 function isHeldBack({ state }: Turn, { spec, tasks }: EditRecord, { kind }: Unit): boolean {
   const running = tasks.filter(({ nodeId, helps }) => nodeId !== "" && helps === "").length;
-  if (spec.layout === "one") return running > 0;
+  const isWhole = spec.layout === "frames" && (kind === "invert" || kind === "sample");
+  if (spec.layout === "one" || isWhole) return running > 0;
   if (spec.layout !== "branches" || kind !== "sample") return false;
   const nodes = [...state.nodes.values()].filter((node) => node.state === "ready").length;
   return running >= Math.max(1, Math.floor(nodes / 2));
@@ -180,7 +181,8 @@ function startOnNodes(
 /** One node begins alone; it says itself when another helps it. */
 function begunPlan(plan: Plan): Plan {
   const one = plan.weighed.find(({ layout }) => layout === "one");
-  return plan.layout === "branches" && one !== undefined ? { ...plan, ...one } : plan;
+  const isHelped = plan.layout === "branches" || plan.layout === "frames";
+  return isHelped && one !== undefined ? { ...plan, ...one } : plan;
 }
 
 /** All that an edit can begin of the same kind. */

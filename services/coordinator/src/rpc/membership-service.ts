@@ -76,8 +76,8 @@ function join(cluster: Cluster, request: JoinRequest): JoinResponse {
   const reign = cluster.reign();
   const { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId } = node;
   const rates = ratesOf(request.rates);
-  const models = node.models.map(({ hash, name, tunedParameters }) => {
-    return { hash, name, tunedParameters };
+  const models = node.models.map(({ hash, name, tunedParameters, frameCoupling = null }) => {
+    return { hash, name, tunedParameters, frameCoupling };
   });
   const info = { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId, models };
   const { refusal } = reign.tell({ kind: "node-joined", info, rates });

@@ -8,6 +8,7 @@ import type {
   TaskReport,
 } from "@retake/wire/node";
 import type { EditRecord, Task } from "../job/edit-record.js";
+import { sharesFrames } from "../job/lending.js";
 import { ArtifactSink } from "./artifact-sink.js";
 import { noResult, type TaskPort } from "./task-port.js";
 import {
@@ -16,6 +17,7 @@ import {
   invertRequest,
   sampleRequest,
   serveBranchRequest,
+  serveFramesRequest,
 } from "./task-requests.js";
 
 const iterationsMax = 100_000;
@@ -35,6 +37,7 @@ export interface FollowedTask {
  */
 export async function followTask(followed: FollowedTask, port: TaskPort): Promise<void> {
   const { task, client, settings } = followed;
+  if (task.helps !== "" && sharesFrames(followed.record, task)) return followFrames(followed, port);
   if (task.helps !== "") return followBranch(followed, port);
   switch (task.kind) {
     case "encode":
@@ -109,6 +112,16 @@ async function followBranch(followed: FollowedTask, port: TaskPort): Promise<voi
   const { client, settings } = followed;
   const request = serveBranchRequest(followed);
   for await (const { report } of readStream(client.serveBranch.bind(client), request, settings)) {
+    if (report !== undefined) await onReport(report, port);
+  }
+  await port.tell({ kind: "task-finished", result: noResult });
+}
+
+/** Frames of passes go to the nodes that share them. */
+async function followFrames(followed: FollowedTask, port: TaskPort): Promise<void> {
+  const { client, settings } = followed;
+  const request = serveFramesRequest(followed);
+  for await (const { report } of readStream(client.serveFrames.bind(client), request, settings)) {
     if (report !== undefined) await onReport(report, port);
   }
   await port.tell({ kind: "task-finished", result: noResult });

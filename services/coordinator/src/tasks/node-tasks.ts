@@ -82,6 +82,26 @@ export class NodeTasks {
     });
   }
 
+  /** As `lendBranch`, with all that share the frames. */
+  lendFrames({ taskId, nodeId, ownAddress, helpers }: EffectOf<"lend-frames">): void {
+    const cancel = (): void => {
+      for (const { task } of helpers) this.#calls.get(task.id)?.stop.abort("they cannot be lent");
+    };
+    const leaderAddress = this.#reign.state.nodes.get(nodeId)?.info.address;
+    if (leaderAddress === undefined) {
+      cancel();
+      return;
+    }
+    const client = this.#links.to(leaderAddress);
+    const peers = helpers.map(({ task, address }) => ({ address, taskId: task.id }));
+    const request = { taskId, epoch: this.#reign.epoch, peers, ownAddress };
+    const settings = { subject: `lending nodes to task ${taskId}` };
+    void callUnary(client.lendFrames.bind(client), request, settings).catch((thrown: unknown) => {
+      this.#logger.info({ task: taskId }, fromUnknown(thrown, settings.subject).message);
+      cancel();
+    });
+  }
+
   /** The node says by the end of the task's stream that it has stopped. */
   abort({ taskId, nodeId, reason }: EffectOf<"abort-task">): void {
     const address = this.#reign.state.nodes.get(nodeId)?.info.address;

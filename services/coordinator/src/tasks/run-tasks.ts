@@ -30,6 +30,9 @@ export function createTaskRunner(
       case "lend-branch":
         onNodes.lendBranch(effect);
         return;
+      case "lend-frames":
+        onNodes.lendFrames(effect);
+        return;
       case "abort-task":
         if (effect.nodeId === "") here.abort(effect);
         else onNodes.abort(effect);

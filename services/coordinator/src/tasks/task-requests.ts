@@ -8,7 +8,7 @@ import type {
   TaskHeader,
   TuneStart,
 } from "@retake/wire/node";
-import type { ServeBranchRequest } from "@retake/wire/peer";
+import type { ServeBranchRequest, ServeFramesRequest } from "@retake/wire/peer";
 import type { EditRecord, LatentsAt as Resume, Task } from "../job/edit-record.js";
 
 /** What a task needs: all of it is in the record. */
@@ -74,6 +74,17 @@ export function serveBranchRequest(assigned: Assigned): ServeBranchRequest {
   return {
     ...{ task: headerOf(assigned), settings: settingsOf(assigned.record) },
     ...{ deltaId: artifacts.delta, prompt: spec.negativePrompt },
+  };
+}
+
+/** The prompts are those of the task that is helped, in its order. */
+export function serveFramesRequest(assigned: Assigned): ServeFramesRequest {
+  const { task, record } = assigned;
+  const { artifacts, spec } = record;
+  const sampled = [spec.prompts[task.promptIndex] ?? "", spec.negativePrompt];
+  return {
+    ...{ task: headerOf(assigned), settings: settingsOf(record), deltaId: artifacts.delta },
+    prompts: task.kind === "invert" ? [""] : sampled,
   };
 }
 
