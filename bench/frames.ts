@@ -1,0 +1,168 @@
+/**
+ * `npm run bench:frames`: passes of the U-Net whose frames two processes of one thread share,
+ * against one process of one thread, and against two that know nothing of each other.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { equalParts } from "@retake/model/frames";
+import { type JsonObject, jsonObject } from "../test/golden/json-object.js";
+import { smallest } from "./child-run.js";
+import { refuseBusyMachine } from "./machine.js";
+import { publishReport, type Report, type Row, runBench } from "./report.js";
+
+const usage = `npm run bench:frames -- [options]
+  --model NAME   demo (default), tiny or sd: the checkpoint
+  --frames N     default 24
+  --size N       latent cells along a side; default 32
+  --ranks N      default 2
+  --runs N       passes of each kind, in turns; default 3
+  --force        measure on a busy machine
+  --record       write the table to bench/RESULTS.md`;
+
+/** What a prediction may be wrong by. */
+const errorMax = 0.25;
+
+interface Options {
+  readonly model: string;
+  readonly frames: number;
+  readonly size: number;
+  readonly ranks: number;
+  readonly runs: number;
+}
+
+/** A child that answers each line with an object. */
+class Child {
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(args: readonly string[]) {
+    const program = fileURLToPath(new URL("./frames-run.js", import.meta.url));
+    this.#process = spawn(process.execPath, [program, ...args], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const { stdout } = this.#process;
+    if (stdout === null) throw new Error("the child has no output");
+    const kill = (): void => void this.#process.kill();
+    process.once("exit", kill);
+    this.#process.once("close", () => process.off("exit", kill));
+    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  }
+
+  async ask(line: string): Promise<JsonObject> {
+    this.#process.stdin?.write(`${line}\n`);
+    return this.answer();
+  }
+
+  async answer(): Promise<JsonObject> {
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error("a process ended before it answered");
+    return jsonObject(JSON.parse(value));
+  }
+
+  end(): void {
+    this.#process.stdin?.end();
+  }
+}
+
+const secondsOf = (told: JsonObject): number => smallest((told.seconds as number[]).map(Number));
+
+/** The ranks, connected and loaded; what the first says of its link and of what crosses. */
+async function openRanks(options: Options): Promise<{ ranks: Child[]; link: JsonObject }> {
+  const counts = equalParts(options.frames, { parts: options.ranks });
+  const ranks = counts.map(
+    (_, rank) => new Child([...sizeArgs(options), "--rank", `${rank}`, "--counts", `${counts}`]),
+  );
+  const ports = await Promise.all(ranks.map((child) => child.answer()));
+  const line = ports.map(({ port }) => String(port)).join(" ");
+  const [link] = await Promise.all(ranks.map((child) => child.ask(line)));
+  if (link === undefined) throw new Error("expected ranks");
+  return { ranks, link };
+}
+
+const sizeArgs = ({ model, frames, size }: Options): string[] => [
+  ...["--model", model, "--frames", `${frames}`, "--size", `${size}`],
+];
+
+async function measure(options: Options) {
+  const alone = [new Child(sizeArgs(options)), new Child(sizeArgs(options))] as const;
+  await Promise.all(alone.map((child) => child.answer()));
+  const { ranks, link } = await openRanks(options);
+  const all = async (children: readonly Child[]): Promise<number> =>
+    Math.max(...(await Promise.all(children.map((child) => child.ask("1")))).map(secondsOf));
+  const kinds = { one: alone.slice(0, 1), both: alone, shared: ranks };
+  const times = { one: [] as number[], both: [] as number[], shared: [] as number[] };
+  for (let run = 0; run <= options.runs; run += 1) {
+    for (const kind of ["one", "both", "shared"] as const) {
+      const seconds = await all(kinds[kind]);
+      if (run > 0) times[kind].push(seconds);
+    }
+  }
+  for (const child of [...alone, ...ranks]) child.end();
+  const fastest = { one: smallest(times.one), both: smallest(times.both) };
+  return { ...fastest, shared: smallest(times.shared), link };
+}
+
+/** As the planner predicts a pass: the largest share, what crosses, every wait for others. */
+function predictedSeconds(oneSeconds: number, link: JsonObject, options: Options): number {
+  const share = Math.ceil(options.frames / options.ranks) / options.frames;
+  const bytesMs = (1000 * Number(link.bytes)) / 2 / Number(link.bytesPerSecond);
+  const waitsMs = Number(link.waits) * Number(link.roundTripMs);
+  return oneSeconds * share + (bytesMs + waitsMs) / 1000;
+}
+
+async function main(): Promise<boolean> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string", default: "demo" },
+      frames: { type: "string", default: "24" },
+      size: { type: "string", default: "32" },
+      ranks: { type: "string", default: "2" },
+      runs: { type: "string", default: "3" },
+      force: { type: "boolean", default: false },
+      record: { type: "boolean", default: false },
+    },
+  });
+  const { model, force, record } = values;
+  const [frames, size, ranks, runs] = [values.frames, values.size, values.ranks, values.runs].map(
+    Number,
+  ) as [number, number, number, number];
+  const options = { model, frames, size, ranks, runs };
+  await refuseBusyMachine({ force });
+  const found = await measure(options);
+  return publishReport(reportOf(options, found), { record });
+}
+
+function reportOf(options: Options, found: Awaited<ReturnType<typeof measure>>): Report {
+  const { one, both, shared, link } = found;
+  const { model, frames, size } = options;
+  const predicted = predictedSeconds(one, link, options);
+  const error = Math.abs(predicted - shared) / shared;
+  const ms = (seconds: number): string => `${(1000 * seconds).toFixed(0)} ms`;
+  const row = (name: string, seconds: number, speed: string): Row => ({
+    cells: [name, ms(seconds), speed],
+  });
+  const megabytes = (Number(link.bytes) / 1e6).toFixed(1);
+  return {
+    title: `bench:frames, ${model}, ${frames} frames of ${size}x${size}`,
+    columns: ["a pass, one thread a process", "time", "speed"],
+    rows: [
+      row("one process", one, "1.00"),
+      row("two that know nothing of each other, each", both, (2 * (one / both)).toFixed(2)),
+      row(`${options.ranks} that share the frames`, shared, (one / shared).toFixed(2)),
+      {
+        cells: ["as predicted", ms(predicted), `${(100 * error).toFixed(0)} % off`],
+        isMet: error < errorMax,
+      },
+    ],
+    notes: [
+      `The first rank sends and receives ${megabytes} MB in a pass, and waits ${link.waits} times.`,
+      `A round with next to nothing in it takes ${Number(link.roundTripMs).toFixed(2)} ms, and ` +
+        `${(Number(link.bytesPerSecond) / 1e6).toFixed(0)} MB/s go through with much.`,
+      "Minima over the runs; kinds in turns, after one run of each that does not count.",
+    ],
+  };
+}
+
+await runBench(main, usage);
