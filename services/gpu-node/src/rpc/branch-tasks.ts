@@ -23,7 +23,7 @@ import type { Model, TensorSource } from "../tasks/open-model.js";
 import type { TaskControl } from "../tasks/task-control.js";
 import { predict, shapeOfPass } from "../tasks/unet-pass.js";
 import { bytesOfValues, decodeLatentShape, valuesOfBytes } from "./branch-bytes.js";
-import type { BranchCall } from "./branch-desk.js";
+import type { BranchCall } from "./call-desk.js";
 import { reporting } from "./frame-tasks.js";
 import type { NodeContext } from "./node-context.js";
 import type { TaskContext } from "./task-board.js";

@@ -1,5 +1,19 @@
 import { Code, RetakeError } from "@retake/errors";
-import type { FramesOpen, RunFramesRequest, RunFramesResponse } from "@retake/wire/peer";
+import type {
+  BranchOpen,
+  FramesOpen,
+  PredictBranchRequest,
+  PredictBranchResponse,
+  RunFramesRequest,
+  RunFramesResponse,
+} from "@retake/wire/peer";
+
+/** The call of a node that samples, as the task that serves it sees it. */
+export interface BranchCall {
+  readonly open: BranchOpen;
+  readonly requests: AsyncIterable<PredictBranchRequest>;
+  readonly send: (response: PredictBranchResponse) => Promise<void>;
+}
 
 /** The call of a node that inverts or samples, as the task that serves it sees it. */
 export interface FramesCall {

@@ -19,10 +19,8 @@ import type { Engine, EngineName } from "../runtime/engine.js";
 import { openModelFiles } from "../tasks/model-files.js";
 import { type Model, openModel } from "../tasks/open-model.js";
 import { ArtifactCache } from "./artifact-cache.js";
-import { BranchDesk } from "./branch-desk.js";
 import { CallDesk } from "./call-desk.js";
 import { type CoordinatorLink, connectCoordinator } from "./coordinator-link.js";
-import { LentBranches } from "./lent-branches.js";
 import { LentPeers } from "./lent-peers.js";
 import { MembershipLoop } from "./membership-loop.js";
 import { ModelShelf } from "./model-shelf.js";
@@ -98,7 +96,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     ...{ nodeId, board, models: new ModelShelf(opened.models) },
     artifacts: await openArtifacts(options, { link, meter }),
     ...{ workFolder: join(ownFolder(options), "work"), tunings: new Map() },
-    ...{ branches: new BranchDesk(), lent: new LentBranches(), nowMs: meter.nowMs },
+    ...{ branches: new CallDesk(), lent: new LentPeers(), nowMs: meter.nowMs },
     ...{ lentRanks: new LentPeers(), frames: new CallDesk(), groups: new FrameGroups() },
     nats: () => nats.connection(),
     onError: (error) => logError(logger, error),

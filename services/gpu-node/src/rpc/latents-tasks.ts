@@ -18,7 +18,7 @@ import type { TaskControl } from "../tasks/task-control.js";
 import { BranchLink } from "./branch-link.js";
 import { reporting } from "./frame-tasks.js";
 import { withLentRanks } from "./frames-link.js";
-import type { LentBranch } from "./lent-branches.js";
+import type { LentBranch } from "./lent-peers.js";
 import type { NodeContext } from "./node-context.js";
 import { sendTensors } from "./send-file.js";
 import type { TaskContext } from "./task-board.js";

@@ -1,3 +1,11 @@
+/** A node that computes a branch, and its task for it. */
+export interface LentBranch {
+  /** host:port */
+  readonly address: string;
+  readonly branchTaskId: string;
+  readonly epoch: number;
+}
+
 /** Nodes that share the frames of a task's clip, and their tasks for it. */
 export interface LentRanks {
   /** host:port of this node, as the others reach it. */

@@ -2,10 +2,8 @@ import type { RetakeError } from "@retake/errors";
 import type { ShardConnection } from "../exchange/index.js";
 import type { FrameGroups } from "../frames/frame-groups.js";
 import type { ArtifactCache } from "./artifact-cache.js";
-import type { BranchDesk } from "./branch-desk.js";
-import type { CallDesk, FramesCall } from "./call-desk.js";
-import type { LentBranches } from "./lent-branches.js";
-import type { LentPeers, LentRanks } from "./lent-peers.js";
+import type { BranchCall, CallDesk, FramesCall } from "./call-desk.js";
+import type { LentBranch, LentPeers, LentRanks } from "./lent-peers.js";
 import type { ModelShelf } from "./model-shelf.js";
 import type { SendChunk } from "./send-file.js";
 import type { TaskBoard } from "./task-board.js";
@@ -26,8 +24,8 @@ export interface NodeContext {
   readonly workFolder: string;
   /** The tunings that have a state, by edit. */
   readonly tunings: Map<string, StateHolder>;
-  readonly branches: BranchDesk;
-  readonly lent: LentBranches;
+  readonly branches: CallDesk<BranchCall>;
+  readonly lent: LentPeers<LentBranch>;
   /** A clock that never goes back. */
   readonly nowMs: () => number;
   /** Who shares frames with tasks of this node, and whose frames this node shares. */

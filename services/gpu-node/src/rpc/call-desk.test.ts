@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type BranchCall, BranchDesk } from "./branch-desk.js";
+import { type BranchCall, CallDesk } from "./call-desk.js";
 
 const never = new AbortController().signal;
 const call = (taskId: string): BranchCall => ({
@@ -8,11 +8,11 @@ const call = (taskId: string): BranchCall => ({
   send: async () => {},
 });
 
-describe("BranchDesk", () => {
+describe("CallDesk", () => {
   it.each(["the task", "the call"])(
     "brings both together, whichever comes first: %s",
     async (who) => {
-      const desk = new BranchDesk();
+      const desk = new CallDesk<BranchCall>();
       const served: string[] = [];
       const serve = () => desk.serve("t", never, async ({ open }) => void served.push(open.taskId));
       const ask = () => desk.call("t", never, call("t"));
@@ -22,7 +22,7 @@ describe("BranchDesk", () => {
   );
 
   it("tells the caller why its task failed", async () => {
-    const desk = new BranchDesk();
+    const desk = new CallDesk<BranchCall>();
     const work = desk.serve("t", never, async () => {
       throw new Error("out of memory");
     });
@@ -32,7 +32,7 @@ describe("BranchDesk", () => {
   });
 
   it("lets each end give up its waiting, and forgets it", async () => {
-    const desk = new BranchDesk();
+    const desk = new CallDesk<BranchCall>();
     const stop = new AbortController();
     const work = desk.serve("t", stop.signal, async () => {});
     const asked = desk.call("u", stop.signal, call("u"));
@@ -45,7 +45,7 @@ describe("BranchDesk", () => {
   });
 
   it("refuses more calls than may wait", async () => {
-    const desk = new BranchDesk();
+    const desk = new CallDesk<BranchCall>();
     const stop = new AbortController();
     const waiting = Array.from({ length: 64 }, (_, index) =>
       desk.call(`t${index}`, stop.signal, call(`t${index}`)),
