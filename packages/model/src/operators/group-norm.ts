@@ -1,7 +1,7 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { assertShape, axesOf } from "../axes.js";
-import type { FrameShard } from "../frames/frame-shard.js";
+import { type FrameShard, framesOfShard } from "../frames/frame-shard.js";
 import { noPlainMeaning, shardAttributes } from "./collectives.js";
 import { cheapPassValuesMax, runOperator } from "./operator.js";
 
@@ -81,6 +81,14 @@ function plainGroupNorm(
   return [y, perClip(mean), perClip(inverseStd)];
 }
 
+/** Whether the maps of all ranks together are small: it must not depend on how many share them. */
+function areSmall(x: tf.Tensor, shard: FrameShard | undefined): boolean {
+  if (shard === undefined) return x.size <= cheapPassValuesMax;
+  const { begin, end } = framesOfShard(shard);
+  const frames = shard.frameCounts.reduce((sum, count) => sum + count, 0);
+  return x.size * frames <= cheapPassValuesMax * (end - begin);
+}
+
 /**
  * Normalises groups of channels, over one image or over all frames of a clip.
  *
@@ -93,7 +101,8 @@ function plainGroupNorm(
  * @param x        `[images, channels, height, width]`, float32; images = clips x frames
  * @param layer    `gain` and `bias`, `[channels]`, float32
  * @param options  `frames` images in a row share their statistics: 1 normalises each by itself;
- *                 with a `shard`, `x` is one rank's frames, and all ranks' share them
+ *                 with a `shard`, `x` is one rank's frames, and all ranks' share them; `ofRank`
+ *                 says so of images that are normalised each by itself
  * @returns        the shape of `x`; the caller disposes it
  * @throws ShapeError  if channels do not divide into groups, or images into clips
  * @source Wu & He 2018, arXiv:1803.08494; over frames as `ResnetBlock3D` of the authors' code does;
@@ -107,15 +116,14 @@ export function groupNorm(
     readonly eps: number;
     readonly frames: number;
     readonly shard?: FrameShard | undefined;
+    readonly ofRank?: FrameShard | undefined;
   },
 ): tf.Tensor {
-  const { shard, ...sizes } = options;
+  const { shard, ofRank = shard, ...sizes } = options;
   const { channels } = sizesOf(x, options);
   assertShape("gain", layer.gain, [channels]);
   assertShape("bias", layer.bias, [channels]);
-  // What is small must not depend on how many ranks share it.
-  const clipFrames = shard?.frameCounts.reduce((sum, count) => sum + count, 0) ?? options.frames;
-  const isSmall = (x.size / options.frames) * clipFrames <= cheapPassValuesMax;
+  const isSmall = areSmall(x, ofRank);
   const shared = shard === undefined ? {} : shardAttributes(shard);
   const attributes = { ...sizes, ...shared, isSmall };
   const result = runOperator(groupNormKernel, { x, ...layer }, attributes, () => {

@@ -75,6 +75,7 @@ export function groupNormLayer(
     readonly eps: number;
     readonly frames: number;
     readonly shard?: FrameShard | undefined;
+    readonly ofRank?: FrameShard | undefined;
   },
 ): tf.Tensor {
   return within(scope, name, (layer) =>

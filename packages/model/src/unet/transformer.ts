@@ -206,9 +206,9 @@ export function transformer3d(
   const { x, prompt } = streams;
   const axes = ["images", "channels", "height", "width"] as const;
   const { images, channels, height, width } = axesOf("x", x, axes);
-  const { frames, groups } = options;
+  const { frames, groups, shard: ofRank } = options;
   const clips = images / frames;
-  const normed = groupNormLayer(scope, "norm", x, { groups, eps: 1e-6, frames: 1 });
+  const normed = groupNormLayer(scope, "norm", x, { groups, eps: 1e-6, frames: 1, ofRank });
   const maps = convolution1x1(scope, "proj_in", normed);
   const flat = tf.reshape(maps, [images, channels, height * width]);
   const tokens = tf.transpose(flat, [0, 2, 1]);

@@ -67,6 +67,18 @@ describe("a pass whose frames ranks share", () => {
     },
   );
 
+  it("does what the whole clip would, where it is large and a rank's share is small", async () => {
+    const spec = specOf(5, [36, 32]);
+    const inputs = inputsFor(createProgram(spec), 5);
+    const program = await runner.load(spec, weights);
+    const { predictedNoise: whole } = await program.run(inputs);
+    await program.close();
+    const given = { frameCounts: [3, 2], weights, inputs };
+    for (const { predictedNoise: part } of await shardedResults(runner, spec, given)) {
+      expect(part?.data).toEqual(whole?.data);
+    }
+  });
+
   it("depends on what other ranks hold", async () => {
     const spec = specOf(4, [4, 4]);
     const inputs = inputsFor(createProgram(spec));
