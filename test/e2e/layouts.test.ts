@@ -16,6 +16,8 @@ const about: readonly string[] = [
   ...["--steps", "2", "--ddim", "40"],
 ];
 const video = "1-a-horse-is-running-on-the-grass.mp4";
+/** Ranks that share frames wait for each other thousands of times: a busy machine takes long. */
+const sharedTimeoutMs = 400_000;
 
 describe("one prompt on a cluster of three nodes", () => {
   let workplace: Workplace;
@@ -81,6 +83,40 @@ describe("one prompt on a cluster of three nodes", () => {
       expect(report?.nodeIds.length).toBeGreaterThan(1);
     }
   });
+
+  /** Who shares the frames of a phase, while they do. */
+  const ranksIn = (edit: PrintedEdit, phase: string): readonly string[] | undefined => {
+    const isOnTheWay = edit.phase === phase && edit.progress.done >= 4;
+    const open = laidOut(edit, phase).find(({ measuredMs }) => measuredMs === 0);
+    return isOnTheWay && open?.layout === "frames" ? open.nodeIds : undefined;
+  };
+
+  it("shares the frames of every pass to the bits of one process", {
+    timeout: sharedTimeoutMs,
+  }, async () => {
+    const edit = await sameBits("frames", () => undefined);
+    expect(edit.recoveries).toBe(0);
+    for (const phase of ["invert", "sample"]) {
+      // The nodes may still end what they did before when the phase begins, on one of them.
+      const shared = laidOut(edit, phase).find(({ layout }) => layout === "frames");
+      expect([phase, shared?.nodeIds.length]).toEqual([phase, 3]);
+    }
+  });
+
+  it.each([
+    ["leads an inversion", "invert", 0],
+    ["computes frames of an inversion", "invert", 1],
+    ["computes frames of a sampling", "sample", -1],
+  ])(
+    "makes the same bits when the node is killed that %s",
+    {
+      timeout: sharedTimeoutMs,
+    },
+    async (_, phase, at) => {
+      const edit = await sameBits("frames", (now) => ranksIn(now, phase)?.at(at));
+      expect(edit.recoveries).toBeGreaterThan(0);
+    },
+  );
 
   it("keeps to one node where that was asked for", async () => {
     const edit = await sameBits("one", () => undefined);
