@@ -44,14 +44,10 @@ async function main(): Promise<boolean> {
   const client = new LineChild(program, [...size, "--from", `${port},${socketPort}`]);
   await client.answer();
   const take = async (how: "grpc" | "sockets"): Promise<Taken> => {
-    client.say(how);
-    const { seconds, rss } = await client.answer();
+    const { seconds, rss } = await client.ask(how);
     return { seconds: Number(seconds), rss: Number(rss) };
   };
-  const memoryOfServer = async (): Promise<number> => {
-    server.say("memory");
-    return Number((await server.answer()).rss);
-  };
+  const memoryOfServer = async (): Promise<number> => Number((await server.ask("memory")).rss);
   const [pulled, read]: [Taken[], Taken[]] = [[], []];
   const served: number[] = [];
   for (let transfer = 0; transfer < count; transfer += 1) {

@@ -2,13 +2,11 @@
  * `npm run bench:frames`: passes of the U-Net whose frames two processes of one thread share,
  * against one process of one thread, and against two that know nothing of each other.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { equalParts } from "@retake/model/frames";
-import { type JsonObject, jsonObject } from "../test/golden/json-object.js";
+import type { JsonObject } from "../test/golden/json-object.js";
 import { smallest } from "./child-run.js";
+import { LineChild } from "./line-child.js";
 import { refuseBusyMachine } from "./machine.js";
 import { publishReport, type Report, type Row, runBench } from "./report.js";
 
@@ -21,6 +19,8 @@ const usage = `npm run bench:frames -- [options]
   --force        measure on a busy machine
   --record       write the table to bench/RESULTS.md`;
 
+const program = new URL("./frames-run.js", import.meta.url);
+
 /** What a prediction may be wrong by. */
 const errorMax = 0.25;
 
@@ -32,47 +32,14 @@ interface Options {
   readonly runs: number;
 }
 
-/** A child that answers each line with an object. */
-class Child {
-  readonly #process: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(args: readonly string[]) {
-    const program = fileURLToPath(new URL("./frames-run.js", import.meta.url));
-    this.#process = spawn(process.execPath, [program, ...args], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const { stdout } = this.#process;
-    if (stdout === null) throw new Error("the child has no output");
-    const kill = (): void => void this.#process.kill();
-    process.once("exit", kill);
-    this.#process.once("close", () => process.off("exit", kill));
-    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
-  }
-
-  async ask(line: string): Promise<JsonObject> {
-    this.#process.stdin?.write(`${line}\n`);
-    return this.answer();
-  }
-
-  async answer(): Promise<JsonObject> {
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error("a process ended before it answered");
-    return jsonObject(JSON.parse(value));
-  }
-
-  end(): void {
-    this.#process.stdin?.end();
-  }
-}
-
 const secondsOf = (told: JsonObject): number => smallest((told.seconds as number[]).map(Number));
 
 /** The ranks, connected and loaded; what the first says of its link and of what crosses. */
-async function openRanks(options: Options): Promise<{ ranks: Child[]; link: JsonObject }> {
+async function openRanks(options: Options): Promise<{ ranks: LineChild[]; link: JsonObject }> {
   const counts = equalParts(options.frames, { parts: options.ranks });
   const ranks = counts.map(
-    (_, rank) => new Child([...sizeArgs(options), "--rank", `${rank}`, "--counts", `${counts}`]),
+    (_, rank) =>
+      new LineChild(program, [...sizeArgs(options), "--rank", `${rank}`, "--counts", `${counts}`]),
   );
   const ports = await Promise.all(ranks.map((child) => child.answer()));
   const line = ports.map(({ port }) => String(port)).join(" ");
@@ -86,10 +53,13 @@ const sizeArgs = ({ model, frames, size }: Options): string[] => [
 ];
 
 async function measure(options: Options) {
-  const alone = [new Child(sizeArgs(options)), new Child(sizeArgs(options))] as const;
+  const alone = [
+    new LineChild(program, sizeArgs(options)),
+    new LineChild(program, sizeArgs(options)),
+  ] as const;
   await Promise.all(alone.map((child) => child.answer()));
   const { ranks, link } = await openRanks(options);
-  const all = async (children: readonly Child[]): Promise<number> =>
+  const all = async (children: readonly LineChild[]): Promise<number> =>
     Math.max(...(await Promise.all(children.map((child) => child.ask("1")))).map(secondsOf));
   const kinds = { one: alone.slice(0, 1), both: alone, shared: ranks };
   const times = { one: [] as number[], both: [] as number[], shared: [] as number[] };
@@ -99,7 +69,7 @@ async function measure(options: Options) {
       if (run > 0) times[kind].push(seconds);
     }
   }
-  for (const child of [...alone, ...ranks]) child.end();
+  await Promise.all([...alone, ...ranks].map((child) => child.end()));
   const fastest = { one: smallest(times.one), both: smallest(times.both) };
   return { ...fastest, shared: smallest(times.shared), link };
 }

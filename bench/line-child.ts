@@ -26,6 +26,11 @@ export class LineChild {
     this.#process.stdin?.write(`${line}\n`);
   }
 
+  ask(line: string): Promise<JsonObject> {
+    this.say(line);
+    return this.answer();
+  }
+
   async answer(): Promise<JsonObject> {
     const { value, done } = await this.#lines.next();
     if (done === true) throw new Error("a child ended before it answered");
