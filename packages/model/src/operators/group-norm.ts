@@ -89,6 +89,15 @@ function areSmall(x: tf.Tensor, shard: FrameShard | undefined): boolean {
   return x.size * frames <= cheapPassValuesMax * (end - begin);
 }
 
+/** Which values of the maps are normalised together. */
+export interface GroupNormOptions {
+  readonly groups: number;
+  readonly eps: number;
+  readonly frames: number;
+  readonly shard?: FrameShard | undefined;
+  readonly ofRank?: FrameShard | undefined;
+}
+
 /**
  * Normalises groups of channels, over one image or over all frames of a clip.
  *
@@ -111,13 +120,7 @@ function areSmall(x: tf.Tensor, shard: FrameShard | undefined): boolean {
 export function groupNorm(
   x: tf.Tensor,
   layer: { readonly gain: tf.Tensor; readonly bias: tf.Tensor },
-  options: {
-    readonly groups: number;
-    readonly eps: number;
-    readonly frames: number;
-    readonly shard?: FrameShard | undefined;
-    readonly ofRank?: FrameShard | undefined;
-  },
+  options: GroupNormOptions,
 ): tf.Tensor {
   const { shard, ofRank = shard, ...sizes } = options;
   const { channels } = sizesOf(x, options);

@@ -1,9 +1,8 @@
 import { ShapeError } from "@retake/errors";
 import * as tf from "@tensorflow/tfjs";
 import { axesOf } from "../axes.js";
-import type { FrameShard } from "../frames/frame-shard.js";
 import { convolution, type Padding, padAll } from "../operators/convolution.js";
-import { groupNorm } from "../operators/group-norm.js";
+import { type GroupNormOptions, groupNorm } from "../operators/group-norm.js";
 import { layerNorm } from "../operators/layer-norm.js";
 import { linear } from "../operators/linear.js";
 import { captureOutput, type Scope, weightOf, within } from "../scope.js";
@@ -70,13 +69,7 @@ export function groupNormLayer(
   scope: Scope,
   name: string,
   x: tf.Tensor,
-  options: {
-    readonly groups: number;
-    readonly eps: number;
-    readonly frames: number;
-    readonly shard?: FrameShard | undefined;
-    readonly ofRank?: FrameShard | undefined;
-  },
+  options: GroupNormOptions,
 ): tf.Tensor {
   return within(scope, name, (layer) =>
     groupNorm(x, { gain: weightOf(layer, "weight"), bias: weightOf(layer, "bias") }, options),
