@@ -38,11 +38,14 @@ describe("retake batch", () => {
   const line = (id: string, clip: string): string =>
     JSON.stringify({ id, clip, prompt: `a ${id} is running on the grass` });
 
-  async function batch(lines: readonly string[]): Promise<ProcessEnd> {
+  async function batch(
+    lines: readonly string[],
+    more: readonly string[] = [],
+  ): Promise<ProcessEnd> {
     const path = join(workplace.path, "edits.jsonl");
     await writeFile(path, lines.join("\n"));
     const out = join(workplace.path, "results");
-    return cluster.ask(["batch", path, "--out", out, "--open", "2", ...small]);
+    return cluster.ask(["batch", path, "--out", out, "--open", "2", ...small, ...more]);
   }
 
   async function told(name: string): Promise<readonly Told[]> {
@@ -75,4 +78,22 @@ describe("retake batch", () => {
     );
     expect(edits.map(({ state }) => state)).toEqual(["succeeded", "succeeded"]);
   });
+
+  it("sends a video once that lines name which are sent at once", async () => {
+    // As large as takes many chunks: bytes after the last box of an mp4 are nothing to it.
+    const large = join(workplace.path, "large.mp4");
+    await writeFile(large, Buffer.concat([await readFile(demoClip), freeBox(32 * 2 ** 20)]));
+    const lines = [line("horse", large), line("pig", large)];
+    const { code, err } = await batch(lines, ["--finish-within", "30m"]);
+    expect([code, err.includes('"failed":0')]).toEqual([0, true]);
+    expect(await told("errors.jsonl")).toEqual([]);
+  });
 });
+
+/** A box of an mp4 that holds nothing. */
+function freeBox(sizeBytes: number): Buffer {
+  const box = Buffer.alloc(sizeBytes);
+  box.writeUInt32BE(sizeBytes);
+  box.write("free", 4, "latin1");
+  return box;
+}

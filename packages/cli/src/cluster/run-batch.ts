@@ -61,11 +61,17 @@ export async function runBatch(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const queue = lines[Symbol.iterator]();
+  const run = {
+    client,
+    files,
+    upload: uploadsOnce(client, signal),
+    options: { ...options, signal },
+  };
   const work = async (): Promise<void> => {
     for (const line of queue) {
       if (signal.aborted) return;
       count({ underWay: 1 });
-      const failure = await runLine(line, { client, files, options: { ...options, signal } });
+      const failure = await runLine(line, run);
       count({ underWay: -1, [failure === undefined ? "succeeded" : "failed"]: 1 });
     }
   };
@@ -123,6 +129,8 @@ function requestIdOfResult(line: string): string | undefined {
 interface Run {
   readonly client: ClusterClient;
   readonly files: Files;
+  /** Gives the id of a video that lies here. */
+  readonly upload: (path: string) => Promise<string>;
   readonly options: BatchOptions;
 }
 
@@ -154,11 +162,11 @@ function isForAll({ code, reason }: RetakeError): boolean {
 
 async function runEdit(
   line: BatchLine,
-  { client, files, options }: Run,
+  { client, files, upload, options }: Run,
   about: { editId?: string },
 ): Promise<void> {
   const { signal } = options;
-  const videoId = await uploadVideo(client, line.clipPath, signal);
+  const videoId = await upload(line.clipPath);
   const requestId = requestIdOf(line, videoId);
   if (files.doneRequestIds.has(requestId)) return;
   const request = { requestId, videoId };
@@ -172,6 +180,16 @@ async function runEdit(
   const downloaded = options.downloads ? await downloadResult(client, edit, { out, signal }) : {};
   const said = { line: line.line, id: line.id, editId: edit.id, requestId, files: downloaded };
   await files.tell(resultsName, said);
+}
+
+/** Reads and sends each video once, however many lines name it, and however many at once. */
+function uploadsOnce(client: ClusterClient, signal: AbortSignal): Run["upload"] {
+  const begun = new Map<string, Promise<string>>();
+  return (path) => {
+    const upload = begun.get(path) ?? uploadVideo(client, path, signal);
+    begun.set(path, upload);
+    return upload;
+  };
 }
 
 /** An edit of an earlier run that ended without success is begun again. */
