@@ -7,8 +7,8 @@ import {
 } from "@retake/wire/peer";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hostTensor } from "../tasks/host-tensors.js";
-import { bytesOfValues, valuesOfBytes } from "./branch-bytes.js";
 import { BranchLink } from "./branch-link.js";
+import { bytesOfValues, valuesOfBytes } from "./latent-bytes.js";
 
 const shape = [1, 1, 2, 1, 1];
 const pass = { latents: hostTensor(shape, new Float32Array([3, 5])), timestep: 7 };

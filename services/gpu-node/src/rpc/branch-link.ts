@@ -8,7 +8,7 @@ import {
 } from "@retake/wire/peer";
 import { float32Values } from "../tasks/host-tensors.js";
 import type { BranchHelper } from "../tasks/sample.js";
-import { bytesOfValues, valuesOfBytes } from "./branch-bytes.js";
+import { bytesOfValues, valuesOfBytes } from "./latent-bytes.js";
 import type { LentBranch } from "./lent-peers.js";
 
 /** A peer is given up that takes longer than this, and than several passes of this node. */

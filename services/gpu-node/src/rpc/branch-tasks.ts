@@ -7,7 +7,6 @@ import {
   decodeTaskHeader,
   decodeToken,
   present,
-  wholeNumber,
 } from "@retake/wire/decoders";
 import type {
   LendBranchRequest,
@@ -22,14 +21,13 @@ import { hostTensor, sizeOf } from "../tasks/host-tensors.js";
 import type { Model, TensorSource } from "../tasks/open-model.js";
 import type { TaskControl } from "../tasks/task-control.js";
 import { predict, shapeOfPass } from "../tasks/unet-pass.js";
-import { bytesOfValues, decodeLatentShape, valuesOfBytes } from "./branch-bytes.js";
 import type { BranchCall } from "./call-desk.js";
 import { reporting } from "./frame-tasks.js";
+import { bytesOfValues, decodeLatentShape, decodeTimestep, valuesOfBytes } from "./latent-bytes.js";
 import type { NodeContext } from "./node-context.js";
+import { splitFirst } from "./split-first.js";
 import type { TaskContext } from "./task-board.js";
 import { readNetwork } from "./task-inputs.js";
-
-const timestepMax = 100_000;
 
 /** Computes a guidance branch for a node that samples, until that node asks for no more. */
 export async function serveBranchTask(
@@ -75,7 +73,7 @@ async function serveCall(
   for await (const { request } of requests) {
     if (request?.$case !== "pass") throw badMessage("branch", { expected: "a pass", got: "none" });
     const { timestep, latents: bytes } = request.value;
-    wholeNumber(timestep, { subject: "timestep", min: 0, max: timestepMax });
+    decodeTimestep(timestep);
     const latents = valuesOfBytes(bytes, shape);
     const pass = { latents, timestep, passes: [[prompt]], tensors };
     const [prediction = new Float32Array()] = await predict(model, pass, control);
@@ -93,14 +91,12 @@ export async function predictBranch(
   requests: AsyncIterable<PredictBranchRequest>,
   stream: StreamContext<PredictBranchResponse>,
 ): Promise<void> {
-  const iterator = requests[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  const request = first.done === true ? undefined : first.value.request;
+  const { first, rest } = await splitFirst(requests);
+  const request = first?.request;
   if (request?.$case !== "open") throw badMessage("branch", { expected: "its task", got: "none" });
   const open = request.value;
   context.board.assertEpoch(decodeEpoch(open.epoch));
   const taskId = decodeToken(open.taskId, { subject: "task id" });
-  const rest = { [Symbol.asyncIterator]: () => iterator };
   await context.branches.call(taskId, stream.signal, { open, requests: rest, send: stream.send });
 }
 

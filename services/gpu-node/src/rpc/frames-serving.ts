@@ -25,18 +25,17 @@ import type {
 import { ranksMax } from "../frames/limits.js";
 import { openGroup, sendOutgoing } from "../frames/open-group.js";
 import type { HostTensor } from "../runtime/engine.js";
-import { hostTensor, sizeOf } from "../tasks/host-tensors.js";
 import type { Model, TensorSource } from "../tasks/open-model.js";
 import type { TaskControl } from "../tasks/task-control.js";
 import { predictFrames, preparedFrames } from "../tasks/unet-pass.js";
 import type { FramesCall } from "./call-desk.js";
 import { reporting } from "./frame-tasks.js";
+import { decodeLatentShape, decodeTimestep, valuesOfBytes } from "./latent-bytes.js";
 import type { NodeContext } from "./node-context.js";
+import { splitFirst } from "./split-first.js";
 import type { TaskContext } from "./task-board.js";
 import { readNetwork } from "./task-inputs.js";
 
-const timestepMax = 100_000;
-const axisMax = 2 ** 16;
 const framesMax = 4096;
 
 /** Computes some frames of every pass for another node, until that node asks for no more. */
@@ -106,13 +105,7 @@ function decodeOpen(open: FramesOpen): {
   readonly shard: FrameShard;
 } {
   const groupId = decodeToken(open.groupId, { subject: "group id" });
-  for (const size of open.shape) {
-    wholeNumber(size, { subject: "latents: axis", min: 1, max: axisMax });
-  }
-  if (open.shape.length !== 5 || open.shape[0] !== 1) {
-    const expected = "[1, channels, frames, height, width]";
-    throw badMessage("latents", { expected, got: `[${open.shape}]` });
-  }
+  const shape = decodeLatentShape(open.shape);
   const count = open.members.length;
   wholeNumber(count, { subject: "frames: ranks", min: 2, max: ranksMax });
   wholeNumber(open.rank, { subject: "frames: rank", min: 0, max: count - 1 });
@@ -121,9 +114,8 @@ function decodeOpen(open: FramesOpen): {
     return wholeNumber(frames, { subject: "frames of a rank", min: 1, max: framesMax });
   });
   const total = frameCounts.reduce((sum, frames) => sum + frames, 0);
-  if (total === open.shape[2])
-    return { groupId, shape: open.shape, shard: { ...open, frameCounts } };
-  throw badMessage("frames", { expected: `${open.shape[2]} of all ranks`, got: `${total}` });
+  if (total === shape[2]) return { groupId, shape, shard: { ...open, frameCounts } };
+  throw badMessage("frames", { expected: `${shape[2]} of all ranks`, got: `${total}` });
 }
 
 function decodePass(
@@ -133,23 +125,12 @@ function decodePass(
     prompts,
   }: { readonly shape: readonly number[]; readonly prompts: readonly HostTensor[] },
 ): { readonly latents: HostTensor; readonly timestep: number; readonly prompts: [HostTensor] } {
-  wholeNumber(timestep, { subject: "timestep", min: 0, max: timestepMax });
+  decodeTimestep(timestep);
   const prompt = prompts[promptIndex];
   if (prompt === undefined) {
     throw badMessage("prompt", { expected: `one of ${prompts.length}`, got: `${promptIndex}` });
   }
   return { latents: valuesOfBytes(bytes, shape), timestep, prompts: [prompt] };
-}
-
-/** @throws RetakeError  `bad-message` for another number of values */
-function valuesOfBytes(bytes: Uint8Array, shape: readonly number[]): HostTensor {
-  const values = new Float32Array(sizeOf(shape));
-  if (bytes.length !== values.byteLength) {
-    const expected = `[${shape}], ${values.byteLength} bytes`;
-    throw badMessage("latents", { expected, got: `${bytes.length} bytes` });
-  }
-  Buffer.from(values.buffer).set(bytes);
-  return hostTensor(shape, values);
 }
 
 /** Passes for another node, by the task that serves them. */
@@ -158,14 +139,12 @@ export async function runFrames(
   requests: AsyncIterable<RunFramesRequest>,
   stream: StreamContext<RunFramesResponse>,
 ): Promise<void> {
-  const iterator = requests[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  const request = first.done === true ? undefined : first.value.request;
+  const { first, rest } = await splitFirst(requests);
+  const request = first?.request;
   if (request?.$case !== "open") throw badMessage("frames", { expected: "its task", got: "none" });
   const open = request.value;
   context.board.assertEpoch(decodeEpoch(open.epoch));
   const taskId = decodeToken(open.taskId, { subject: "task id" });
-  const rest = { [Symbol.asyncIterator]: () => iterator };
   await context.frames.call(taskId, stream.signal, { open, requests: rest, send: stream.send });
 }
 

@@ -4,6 +4,7 @@ import { decodeTaskHeader, decodeTuningSettings } from "@retake/wire/decoders";
 import type { TuneRequest, TuneResponse } from "@retake/wire/node";
 import type { NodeContext } from "./node-context.js";
 import { openExchange } from "./open-exchange.js";
+import { splitFirst } from "./split-first.js";
 import { TuneSession } from "./tune-session.js";
 import { tuneSetting } from "./tune-state.js";
 
@@ -13,9 +14,8 @@ export async function tuneTask(
   requests: AsyncIterable<TuneRequest>,
   stream: StreamContext<TuneResponse>,
 ): Promise<void> {
-  const iterator = requests[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  const request = first.done === true ? undefined : first.value.request;
+  const { first, rest } = await splitFirst(requests);
+  const request = first?.request;
   if (request?.$case !== "start") throw noStart(request?.$case ?? "nothing");
   const task = decodeTaskHeader(request.value.task);
   const settings = decodeTuningSettings(request.value.settings);
@@ -32,7 +32,7 @@ export async function tuneTask(
     });
     context.tunings.set(task.editId, session);
     try {
-      await Promise.race([handleAll(session, iterator), ended.promise]);
+      await Promise.race([handleAll(session, rest), ended.promise]);
     } finally {
       if (context.tunings.get(task.editId) === session) context.tunings.delete(task.editId);
       await session.close();
@@ -42,8 +42,10 @@ export async function tuneTask(
 
 async function handleAll(
   session: TuneSession,
-  iterator: AsyncIterator<TuneRequest>,
+  requests: AsyncIterable<TuneRequest>,
 ): Promise<void> {
+  // Not `for await`, which would end the stream of requests when the session is over.
+  const iterator = requests[Symbol.asyncIterator]();
   for (;;) {
     const next = await iterator.next();
     if (next.done === true) throw noFinish();

@@ -4,6 +4,7 @@ import { hostTensor, sizeOf } from "../tasks/host-tensors.js";
 
 const valueBytes = 4;
 const axisMax = 2 ** 16;
+const timestepMax = 100_000;
 
 /** Float32, little-endian, as processors are that ONNX Runtime runs on: a view. */
 export function bytesOfValues(values: Float32Array): Buffer {
@@ -35,4 +36,9 @@ export function decodeLatentShape(shape: readonly number[]): readonly number[] {
     throw badMessage("latents", { expected, got: `[${shape}]` });
   }
   return shape;
+}
+
+/** @throws RetakeError  `bad-message` for what is no schedule's */
+export function decodeTimestep(timestep: number): number {
+  return wholeNumber(timestep, { subject: "timestep", min: 0, max: timestepMax });
 }
