@@ -108,20 +108,25 @@ async function onLatents(
 }
 
 /** A branch gives its results to the node that samples. */
-async function followBranch(followed: FollowedTask, port: TaskPort): Promise<void> {
+function followBranch(followed: FollowedTask, port: TaskPort): Promise<void> {
   const { client, settings } = followed;
   const request = serveBranchRequest(followed);
-  for await (const { report } of readStream(client.serveBranch.bind(client), request, settings)) {
-    if (report !== undefined) await onReport(report, port);
-  }
-  await port.tell({ kind: "task-finished", result: noResult });
+  return followReports(readStream(client.serveBranch.bind(client), request, settings), port);
 }
 
 /** Frames of passes go to the nodes that share them. */
-async function followFrames(followed: FollowedTask, port: TaskPort): Promise<void> {
+function followFrames(followed: FollowedTask, port: TaskPort): Promise<void> {
   const { client, settings } = followed;
   const request = serveFramesRequest(followed);
-  for await (const { report } of readStream(client.serveFrames.bind(client), request, settings)) {
+  return followReports(readStream(client.serveFrames.bind(client), request, settings), port);
+}
+
+/** A task that only tells how far it is: what it computes goes to another node. */
+async function followReports(
+  answers: AsyncIterable<{ readonly report?: TaskReport | undefined }>,
+  port: TaskPort,
+): Promise<void> {
+  for await (const { report } of answers) {
     if (report !== undefined) await onReport(report, port);
   }
   await port.tell({ kind: "task-finished", result: noResult });
