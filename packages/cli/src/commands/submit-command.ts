@@ -56,8 +56,16 @@ export function addSubmitOptions(command: Command): void {
     .option("--layout <name>", `how it is divided: ${layoutNames.join(", ")}`, "auto");
   const age = (label: string) => (text: string) => ageOfText(text, { label });
   command
-    .option("--start-within <age>", "else it expires: 30m, 12h", age("--start-within"), 0)
-    .option("--finish-within <age>", "else it fails: 30m, 12h", age("--finish-within"), 0);
+    .option(
+      "--start-within <age>",
+      "else it expires: 30m, 12h (default: none)",
+      age("--start-within"),
+    )
+    .option(
+      "--finish-within <age>",
+      "else it fails: 30m, 12h (default: none)",
+      age("--finish-within"),
+    );
   addClientOptions(command);
   addSettings(command, clipSpecs);
   command.option("--letterbox", "the same as --fit letterbox");
