@@ -109,6 +109,7 @@ const tasks = {
   },
   golden: { needsFfmpeg: false, run: (args) => built("dist/test/golden/run.js", args) },
   proto: { needsFfmpeg: false, run: proto },
+  wasm: { needsFfmpeg: false, run: async () => (await import("./wasm.mjs")).wasm() },
   sim: { needsFfmpeg: false, run: (args) => built("dist/test/sim/run.js", args) },
   chaos: { needsFfmpeg: true, run: (args) => built("dist/test/chaos/run.js", args) },
   "chaos:cancel": {

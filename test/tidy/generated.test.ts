@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { adamwModule, target } from "../../scripts/wasm.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const place = "packages/wire/src/generated";
@@ -30,5 +31,11 @@ describe("the generated code of the wire", () => {
     const generated = filesOf(join(folder, place));
     expect(Object.keys(generated).length).toBeGreaterThan(0);
     expect(filesOf(join(root, place))).toEqual(generated);
+  });
+});
+
+describe("the WebAssembly of the optimizer", () => {
+  it("is what adamw.wat says; npm run wasm writes it anew", async () => {
+    expect(readFileSync(target, "utf8")).toBe(await adamwModule());
   });
 });

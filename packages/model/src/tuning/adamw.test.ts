@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type AdamWSettings, applyAdamW, initialTuningState, paperAdamW } from "./adamw.js";
+import { Purpose, randomWords } from "../random/random-stream.js";
+import {
+  type AdamWSettings,
+  applyAdamW,
+  applyAdamWPlainly,
+  initialTuningState,
+  paperAdamW,
+  type TuningState,
+} from "./adamw.js";
 
 const settings: AdamWSettings = { ...paperAdamW, learningRate: 0.5, weightDecay: 0.25 };
 const update = (gradient: Float32Array, step = 0) => ({ gradient, clipFactor: 1, step });
@@ -71,4 +79,37 @@ describe("applyAdamW", () => {
     expect(state.firstMoment[0]).toBe(f(g * f(1 - 0.9)));
     expect(state.secondMoment[0]).toBe(f(f(g * g) * f(1 - 0.999)));
   });
+
+  it.each([1, 2, 3, 5, 16_383, 16_384, 16_385, 40_000])(
+    "gives %i values the bits that plain JavaScript gives them",
+    (length) => {
+      const [byWasm, plain] = [randomState(length), randomState(length)];
+      for (let step = 0; step < 3; step += 1) {
+        const gradient = anyValues(length, step);
+        const range = { begin: Math.floor(length / 7), end: length - Math.floor(length / 5) };
+        const given = { gradient, clipFactor: 0.3, step, ...(step === 1 ? { range } : {}) };
+        applyAdamW(byWasm, given, settings);
+        applyAdamWPlainly(plain, given, settings);
+        for (const name of ["weights", "firstMoment", "secondMoment"] as const) {
+          expect(bitsOf(byWasm[name]).equals(bitsOf(plain[name]))).toBe(true);
+        }
+      }
+    },
+  );
 });
+
+const bitsOf = (values: Float32Array): Buffer => Buffer.from(values.buffer);
+
+/** Any float32 below 2, by its bits: zeros and subnormal values too. */
+function anyValues(length: number, which: number): Float32Array {
+  const words = randomWords({ seed: length, purpose: Purpose.Noise, position: [which, 0] }, length);
+  return new Float32Array(Uint32Array.from(words, (word) => word & 0xbfffffff).buffer);
+}
+
+function randomState(length: number): TuningState {
+  return {
+    weights: anyValues(length, 10),
+    firstMoment: anyValues(length, 11),
+    secondMoment: anyValues(length, 12).map(Math.abs),
+  };
+}

@@ -1,3 +1,4 @@
+import { adamwWasm } from "./adamw-wasm.js";
 import type { VectorRange } from "./gradient-norm.js";
 
 /** How AdamW steps. */
@@ -49,6 +50,18 @@ export function initialTuningState(weights: Float32Array): TuningState {
   };
 }
 
+/** One AdamW update of a range of the vector. */
+export interface AdamWUpdate {
+  /** `[length]`, float32, before clipping. */
+  readonly gradient: Float32Array;
+  /** What the gradient is multiplied by first. */
+  readonly clipFactor: number;
+  /** Which update this is, from 0. */
+  readonly step: number;
+  /** Default all; ranges are independent of each other. */
+  readonly range?: VectorRange;
+}
+
 /**
  * Applies one AdamW update in place, to a range of the vector.
  *
@@ -58,21 +71,63 @@ export function initialTuningState(weights: Float32Array): TuningState {
  * Every operation is rounded to float32, in this order, so that a float32 engine may do the same
  * to the bit. Powers of the betas are repeated products: `Math.pow` differs between Node versions.
  * A gradient of zero still decays the weight; tensors that get none do not belong to the vector.
+ * WebAssembly does it, four values at a time.
  *
- * @param update.gradient    `[length]`, float32, before clipping
- * @param update.clipFactor  what the gradient is multiplied by first
- * @param update.step        which update this is, from 0
- * @param update.range       default all; ranges are independent of each other
  * @source Loshchilov and Hutter 2017, arXiv:1711.05101, algorithm 2; operations ordered as PyTorch
  */
-export function applyAdamW(
+export function applyAdamW(state: TuningState, update: AdamWUpdate, settings: AdamWSettings): void {
+  kernel ??= loadKernel();
+  const { memory, update: updateChunk } = kernel;
+  const { begin, end } = update.range ?? { begin: 0, end: state.weights.length };
+  const factors = stepFactors(settings, update.step);
+  const { keep, mixFirst, keepSecond, mixSecond, stepSize, rootOfCorrection, epsilon } = factors;
+  const changed = [state.weights, state.firstMoment, state.secondMoment];
+  for (let at = begin; at < end; at += chunkValues) {
+    const until = Math.min(at + chunkValues, end);
+    for (const [i, vector] of [update.gradient, ...changed].entries()) {
+      chunkOf(memory, i).set(vector.subarray(at, until));
+    }
+    updateChunk(
+      ...[(until - at) * bytesPerValue, Math.fround(update.clipFactor), keep, mixFirst],
+      ...[keepSecond, mixSecond, stepSize, rootOfCorrection, epsilon],
+    );
+    for (const [i, vector] of changed.entries()) {
+      vector.set(chunkOf(memory, i + 1).subarray(0, until - at), at);
+    }
+  }
+}
+
+/** What adamw.wat holds of each array at a time: all four stay in a core's cache. */
+const chunkValues = 16_384;
+const bytesPerValue = 4;
+
+/** What adamw.wat exports. */
+interface Kernel {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly update: (...bytesAndFactors: readonly number[]) => void;
+}
+
+/** What is used of the standard's interface: Node's types of this version leave it out. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+};
+
+let kernel: Kernel | undefined;
+
+function loadKernel(): Kernel {
+  const module = new WebAssembly.Module(Buffer.from(adamwWasm, "base64"));
+  return new WebAssembly.Instance(module).exports as Kernel;
+}
+
+function chunkOf({ buffer }: Kernel["memory"], index: number): Float32Array {
+  return new Float32Array(buffer, index * chunkValues * bytesPerValue, chunkValues);
+}
+
+/** `applyAdamW` in plain JavaScript: what the WebAssembly must give, to the bit. */
+export function applyAdamWPlainly(
   state: TuningState,
-  update: {
-    readonly gradient: Float32Array;
-    readonly clipFactor: number;
-    readonly step: number;
-    readonly range?: VectorRange;
-  },
+  update: AdamWUpdate,
   settings: AdamWSettings,
 ): void {
   const { weights, firstMoment, secondMoment } = state;

@@ -1,0 +1,7 @@
+// Code generated from adamw.wat by `npm run wasm`. DO NOT EDIT.
+/** The WebAssembly module of adamw.wat, in base64. */
+export const adamwWasm =
+  "AGFzbQEAAAABDQFgCX99fX19fX19fQADAgEABQMBAAQHEwIGbWVtb3J5AgAGdXBkYXRlAAAKtwEBtAECAX8EewNAIA" +
+  "n9AAQAIAH9E/3mASEKIAn9AASAgAghCyALIAogC/3lASAD/RP95gH95AEhDCAJIAz9CwSAgAggCf0ABICADCAE/RP9" +
+  "5gEgCiAK/eYBIAX9E/3mAf3kASENIAkgDf0LBICADCAJIAn9AASAgAQgAv0T/eYBIAb9EyAMIA394wEgB/0T/ecBIA" +
+  "j9E/3kAf3nAf3mAf3lAf0LBICABCAJQRBqIQkgCSAASQ0ACws=";
