@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 
 /** A named tensor of a program's border. Shapes are concrete: a program is made for one shape. */
 export interface TensorSpec {

@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 
 let currentPath = "";
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /**
  * Cuts a tensor into parts along an axis. One part is the tensor itself: TensorFlow.js has no

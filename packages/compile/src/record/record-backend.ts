@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { GraphValue } from "../graph.js";
 import { GraphBuilder } from "./graph-builder.js";
 

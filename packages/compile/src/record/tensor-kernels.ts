@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { elementCount, type GraphValue, graphValue } from "../graph.js";
 import type { GraphBuilder } from "./graph-builder.js";
 import { type KernelCall, recordKernel } from "./kernels.js";

@@ -1,15 +1,23 @@
+import { createRequire } from "node:module";
 import type { Program } from "@retake/model";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Graph } from "../graph.js";
 import { registerCollectiveKernels } from "./collective-kernels.js";
 import { registerModelKernels } from "./model-kernels.js";
 import { RecordBackend, recordBackendName } from "./record-backend.js";
 import { registerTensorKernels } from "./tensor-kernels.js";
 
+const require = createRequire(import.meta.url);
 let recorder: RecordBackend | undefined;
 
+/**
+ * The backend, made when something is first recorded. In Node, TensorFlow.js's core knows no
+ * gradients: the whole package registers them, which takes a fifth of a second. Whoever finds its
+ * programs in the cache does not wait for it.
+ */
 function recordBackend(): RecordBackend {
   if (recorder === undefined) {
+    require("@tensorflow/tfjs");
     const backend = new RecordBackend();
     recorder = backend;
     tf.registerBackend(recordBackendName, () => backend, 0);

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { runUnaryOperator } from "./operator.js";
 
 export const siluKernel = "RetakeSilu";

@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { axesOf } from "../axes.js";
 import { isDifferentiated } from "../scope.js";
 import { splitInto } from "../split.js";

@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import { axesOf } from "../axes.js";
 import { type FrameShard, framesOfShard } from "../frames/frame-shard.js";
 import { runOperator } from "./operator.js";

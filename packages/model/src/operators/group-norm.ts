@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertShape, axesOf } from "../axes.js";
 import { type FrameShard, framesOfShard } from "../frames/frame-shard.js";
 import { noPlainMeaning, shardAttributes } from "./collectives.js";

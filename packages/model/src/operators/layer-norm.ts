@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertShape } from "../axes.js";
 import { runOperator } from "./operator.js";
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /**
  * A *model-level operator*: a function with a plain TensorFlow.js composition as its meaning, that

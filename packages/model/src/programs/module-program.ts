@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { groupNorm } from "../operators/group-norm.js";
 import type { Bindings, Program, TensorSpec } from "../program.js";
 import type { ModuleSpec } from "../program-spec.js";

@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertShard } from "../frames/frame-shard.js";
 import type { Bindings, Program, TensorSpec } from "../program.js";
 import type { UNetGradientsSpec, UNetShape, UNetSpec } from "../program-spec.js";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { axesOf } from "../axes.js";
 import { gelu, silu } from "../operators/activation.js";
 import { type Scope, weightOf, within } from "../scope.js";

@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { axesOf } from "../axes.js";
 import { convolution, type Padding, padAll } from "../operators/convolution.js";
 import { type GroupNormOptions, groupNorm } from "../operators/group-norm.js";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { axesOf } from "../axes.js";
 import type { FrameShard } from "../frames/frame-shard.js";
 import { silu } from "../operators/activation.js";

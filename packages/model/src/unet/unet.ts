@@ -1,5 +1,5 @@
 import { ShapeError } from "@retake/errors";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertShard, type FrameShard, framesOfShard } from "../frames/frame-shard.js";
 import { silu } from "../operators/activation.js";
 import { gatheredFrames } from "../operators/collectives.js";

@@ -1,6 +1,6 @@
 import { type LoweringOptions, lowerToOnnx, traceProgram } from "@retake/compile";
 import { attentionKernel, type Program } from "@retake/model";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { HostTensors } from "./engine.js";
 
 /** Queries and keys enough that a fused kernel works in several tiles. */

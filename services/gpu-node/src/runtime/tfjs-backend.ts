@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import util from "node:util";
 import { Code, RetakeError } from "@retake/errors";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 const require = createRequire(import.meta.url);
 
@@ -85,6 +85,8 @@ export async function loadTfjsBackend(
           "neither; scripts/engines/build-tfjs-node.sh builds it",
       );
     }
+    // The whole package brings the plain backend, and the gradients.
+    require("@tensorflow/tfjs");
     await tf.setBackend("cpu");
     return undefined;
   }

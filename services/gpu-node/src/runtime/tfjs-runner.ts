@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { declaredInput } from "./declared-input.js";
 import type { HostTensor, HostTensors, WeightLocation, WeightLocations } from "./engine.js";
 import type { EngineOptions, Runner, RunnerProgram } from "./runner.js";
