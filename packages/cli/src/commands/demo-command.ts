@@ -19,6 +19,8 @@ export function addDemoCommand(program: Command, environment: Environment): void
     .option("--out <folder>", "where the result goes", join("out", "demo"))
     .option("--no-cache", "use and keep nothing of other runs")
     .action(async (options: RawOptions) => {
+      const { startSpareWorker } = await import("@retake/gpu-node/spare-worker");
+      startSpareWorker();
       const { clip, source, prompts } = await readDemo();
       const edit = { ...options, model: demoModelPath, source, prompt: prompts };
       const job = jobOfOptions("edit", join(demoModelPath, clip), edit);

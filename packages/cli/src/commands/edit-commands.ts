@@ -119,6 +119,8 @@ function addTuningOptions(command: Command): void {
 
 /** Loads what it takes only now, so that `--help` answers at once. */
 async function start(job: Job, options: RawOptions, environment: Environment): Promise<void> {
+  const { startSpareWorker } = await import("@retake/gpu-node/spare-worker");
+  startSpareWorker();
   const { runAndTell } = await import("./run-and-tell.js");
   await runAndTell(job, environment, {
     json: options.json === true,

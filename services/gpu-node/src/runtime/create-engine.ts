@@ -1,6 +1,4 @@
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
-import { SHARE_ENV, Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import type { DrawSum, TuningState } from "@retake/model/tuning";
@@ -21,6 +19,7 @@ import { findDevice } from "./find-device.js";
 import { hasOneThreadPasses } from "./onnx-session.js";
 import { parallelProgram } from "./parallel-program.js";
 import type { EngineOptions, RunnerSettings } from "./runner.js";
+import { takeWorker } from "./spare-worker.js";
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -29,11 +28,6 @@ interface Waiting {
 }
 
 type Unnumbered<Request> = Request extends { readonly id: number } ? Omit<Request, "id"> : never;
-
-/** The worker's entry is always the built one, also when tests run the sources. */
-const workerUrl = pathToFileURL(
-  createRequire(import.meta.url).resolve("@retake/gpu-node/engine-worker"),
-);
 
 function stopped(): RetakeError {
   return new RetakeError(Code.Canceled, "stopped", "engine: stopped");
@@ -55,18 +49,18 @@ function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promise<unkn
 
 /** Calls the engine's worker and matches its answers to the calls. */
 class WorkerCalls {
-  readonly #worker: Worker;
+  /** The engine's numerics id, once the worker has made its inside. */
+  readonly opened: Promise<unknown>;
+  readonly #worker: Worker = takeWorker();
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #end: Error | undefined;
 
   constructor(settings: RunnerSettings) {
-    // TensorFlow knows its threads from the process's environment: the worker sets it.
-    this.#worker = new Worker(workerUrl, { workerData: settings, env: SHARE_ENV });
     this.#worker.on("message", (answer: WorkerAnswer) => this.#settle(answer));
     this.#worker.on("error", (error) => this.#failAll(error));
     this.#worker.on("exit", (code) => this.#failAll(new Error(`its worker ended with ${code}`)));
-    this.#worker.unref();
+    this.opened = this.call({ call: "open", settings });
   }
 
   #settle(answer: WorkerAnswer): void {
@@ -187,12 +181,14 @@ export async function createEngine(name: EngineName, options: EngineOptions): Pr
   const settings = { name, options, ...(device === undefined ? {} : { device }) };
   const calls = new WorkerCalls(settings);
   const workers = [calls];
-  const numericsId = await calls.call({ call: "open" }).catch(async (error: unknown) => {
+  const numericsId = await calls.opened.catch(async (error: unknown) => {
     await calls.end();
     throw error;
   });
-  const loadOn = async (worker: WorkerCalls, spec: ProgramSpec, weights: WeightLocations) =>
-    loadedProgram(worker, Number(await worker.call({ call: "load", spec, weights })));
+  const loadOn = async (worker: WorkerCalls, spec: ProgramSpec, weights: WeightLocations) => {
+    await worker.opened;
+    return loadedProgram(worker, Number(await worker.call({ call: "load", spec, weights })));
+  };
   return {
     name,
     numericsId: String(numericsId),

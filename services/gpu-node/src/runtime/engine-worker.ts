@@ -1,4 +1,4 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { type Code, fromUnknown, type Reason, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import { buffersOf } from "./buffers-of.js";
@@ -17,7 +17,8 @@ import { WorkerTuner } from "./tuner.js";
 
 /** What the engine's worker is asked; `id` comes back with the answer. */
 export type WorkerRequest =
-  | { readonly id: number; readonly call: "open" }
+  /** The first of all calls. */
+  | { readonly id: number; readonly call: "open"; readonly settings: RunnerSettings }
   | {
       readonly id: number;
       readonly call: "load";
@@ -98,10 +99,10 @@ interface OpenProgram {
   fixed: HostTensors;
 }
 
-const settings = workerData as RunnerSettings;
 const programs = new Map<number, OpenProgram>();
 const tuners = new Map<number, WorkerTuner>();
-let runner: Runner | undefined;
+let engineName = "none";
+let openRunner: Runner | undefined;
 
 function found<Thing>(things: ReadonlyMap<number, Thing>, id: number): Thing {
   const thing = things.get(id);
@@ -136,11 +137,17 @@ function exchanger(id: number): Exchanger {
   };
 }
 
+async function opened(settings: RunnerSettings): Promise<string> {
+  engineName = settings.name;
+  openRunner = await createRunner(settings, process.env);
+  return openRunner.numericsId;
+}
+
 async function answer(request: WorkerRequest): Promise<unknown> {
-  runner ??= await createRunner(settings, process.env);
+  if (request.call === "open") return opened(request.settings);
+  const runner = openRunner;
+  if (runner === undefined) throw new Error("engine: it is not open");
   switch (request.call) {
-    case "open":
-      return runner.numericsId;
     case "load":
       programs.set(request.id, {
         program: await runner.load(request.spec, request.weights),
@@ -197,7 +204,7 @@ async function answerTo(request: WorkerRequest): Promise<void> {
     const answered: WorkerAnswer = { id: request.id, result };
     parentPort?.postMessage(answered, buffersOf(result));
   } catch (thrown) {
-    const { code, reason, message } = fromUnknown(thrown, `engine ${settings.name}`);
+    const { code, reason, message } = fromUnknown(thrown, `engine ${engineName}`);
     parentPort?.postMessage({ id: request.id, error: { code, reason, message } });
   }
 }
