@@ -1,6 +1,7 @@
 import { gradientNorm, shardCount, vectorNorm } from "@retake/model/tuning";
 import { describe, expect, it } from "vitest";
 import { createExchange } from "./exchange.js";
+import type { ShardConnection } from "./shard-connection.js";
 import type { ReduceOutcome } from "./step-run.js";
 import {
   createMembers,
@@ -170,6 +171,29 @@ describe("Exchange", () => {
     const outcomes = await Promise.all([first, reduceRank(members, 1, again)]);
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(["reduced", "reduced"]);
     closeAll(members);
+  });
+
+  it("asks again at once what was asked before the connection was lost", async () => {
+    const bus = new MemoryBus();
+    const listeners = new Set<() => void>();
+    const losing: ShardConnection = { ...bus.connect(), request: () => new Promise(() => {}) };
+    const onReconnect = (listener: () => void): (() => void) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    };
+    const members = createMembers([losing, bus.connect()], {}, onReconnect);
+    setQuorum(members, 1);
+    const outcomes = reduceAll(members, { ...turn, drawCount: 2 });
+    await new Promise(setImmediate);
+    // The connection is there again; what was asked until now is never answered.
+    losing.request = bus.connect().request;
+    for (const listener of listeners) listener();
+    for (const outcome of (await outcomes).map(reduced)) {
+      expect(bitsOf(outcome.gradient)).toEqual(bitsOf(meanAlone(2)));
+    }
+    expect(members[0]?.exchange.counts.silences).toBe(0);
+    closeAll(members);
+    expect(listeners.size).toBe(0);
   });
 
   it("stops when it is told to", async () => {

@@ -17,6 +17,11 @@ import { compareTurns, type StepTurn, turnText } from "./step-turn.js";
 export interface ExchangeOptions {
   /** Undefined if every quorum has one member. Owned by the caller, who closes it afterwards. */
   readonly connection: ShardConnection | undefined;
+  /**
+   * Tells whenever the connection was lost and is there again, and returns what ends it: what was
+   * asked before is asked again at once, not when the time for an answer is up.
+   */
+  readonly onReconnect?: (listener: () => void) => () => void;
   readonly editId: string;
   readonly nodeId: string;
   /** Of the flat trainable vector, in values. */
@@ -70,6 +75,9 @@ class NodeExchange implements Exchange {
   /** Made once: a fresh vector for every step would fill the memory before it is collected. */
   #gradient: Float32Array | undefined;
   readonly #scratch: Float32Array[] = [];
+  /** Asks again, one for each request that waits for an answer. */
+  readonly #askAgain = new Set<() => void>();
+  readonly #endReconnects: (() => void) | undefined;
   #quorum: ExchangeQuorum | undefined;
   #turn: StepTurn = { quorumId: 0, step: -1, attempts: -1 };
   #open: { readonly run: StepRun; readonly partials: readonly DrawSum[] } | undefined;
@@ -80,6 +88,9 @@ class NodeExchange implements Exchange {
     this.#sweeper = new FrameSweeper({ everyBytes: this.#limits.sweepBytes });
     const { connection, nodeId } = options;
     if (connection === undefined) return;
+    this.#endReconnects = options.onReconnect?.(() => {
+      for (const again of [...this.#askAgain]) again();
+    });
     prepareMemory();
     this.#server = new ShardServer({
       ...{ connection, subject: this.#subjectOf(nodeId), limits: this.#limits },
@@ -142,6 +153,7 @@ class NodeExchange implements Exchange {
   close(): void {
     this.#closeStep("the exchange is closed");
     this.#server?.close();
+    this.#endReconnects?.();
     this.#gradient = undefined;
     this.#scratch.length = 0;
   }
@@ -167,6 +179,7 @@ class NodeExchange implements Exchange {
       pulling: {
         connection,
         counter: this.#counter,
+        askAgain: this.#askAgain,
         subjectOf: (peerId) => this.#subjectOf(peerId),
       },
       onShard: () => this.#server?.wake(),

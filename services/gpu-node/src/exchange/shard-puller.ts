@@ -21,6 +21,8 @@ export interface PullContext {
   /** Ends all pulls of the step. */
   readonly signal: AbortSignal;
   readonly subjectOf: (nodeId: string) => string;
+  /** Called, each of them, when answers may have been lost: a request that waits is in it. */
+  readonly askAgain: Set<() => void>;
   readonly onPending: (pull: Pull) => void;
 }
 
@@ -32,7 +34,7 @@ export type PullResult =
 
 type Reply =
   | { readonly kind: "frame"; readonly message: Msg }
-  | { readonly kind: "silent" | "absent" | "closed" | "ended" };
+  | { readonly kind: "lost" | "silent" | "absent" | "closed" | "ended" };
 
 /** What went wrong so far with one piece. */
 interface Tries {
@@ -59,6 +61,7 @@ export async function pullPiece(
   for (;;) {
     const reply = await ask(state, pull, context);
     if (reply.kind === "ended" || context.signal.aborted) return ended;
+    if (reply.kind === "lost") continue;
     if (reply.kind === "closed") return failed(undefined, "the connection to NATS is closed");
     const result =
       reply.kind === "frame"
@@ -131,20 +134,32 @@ function judge(state: StepState, pull: Pull, { data }: Msg): Judged {
 }
 
 async function ask(state: StepState, pull: Pull, context: PullContext): Promise<Reply> {
-  const { connection, limits, signal, subjectOf } = context;
+  const { connection, limits, signal, subjectOf, askAgain } = context;
   if (signal.aborted) return ended;
   if (connection === undefined || connection.isClosed()) return { kind: "closed" };
   const request = encodeShardRequest(requestOf(state, pull));
   const timeout = limits.answerDurationMs;
   try {
     const asked = connection.request(subjectOf(pull.peerId), request, { timeout });
-    const message = await untilAborted(asked, signal);
-    return message === undefined ? ended : { kind: "frame", message };
+    const answer = orAskedAgain(
+      asked.then((message): Reply => ({ kind: "frame", message })),
+      askAgain,
+    );
+    return (await untilAborted(answer, signal)) ?? ended;
   } catch (thrown) {
     if (thrown instanceof errors.RequestError && thrown.isNoResponders()) return { kind: "absent" };
     // Whatever else happens to a request (its time is up, the link is lost) is no answer.
     return { kind: "silent" };
   }
+}
+
+/** The answer, or that it may have been lost with the connection. */
+function orAskedAgain(answer: Promise<Reply>, askAgain: Set<() => void>): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const again = (): void => resolve({ kind: "lost" });
+    askAgain.add(again);
+    answer.then(resolve, reject).finally(() => askAgain.delete(again));
+  });
 }
 
 /** Whether the server answers: else a peer's silence may be ours. */

@@ -99,6 +99,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     ...{ branches: new CallDesk(), lent: new LentPeers(), nowMs: meter.nowMs },
     ...{ lentRanks: new LentPeers(), frames: new CallDesk(), groups: new FrameGroups() },
     nats: () => nats.connection(),
+    onReconnect: (listener) => nats.onReconnect(listener),
     onError: (error) => logError(logger, error),
   };
   const { server, port, health } = await listen(options, context);

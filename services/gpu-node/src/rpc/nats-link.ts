@@ -9,6 +9,7 @@ export class NatsLink {
   readonly #name: string;
   #servers: readonly string[] = [];
   #connection: Promise<NatsConnection> | undefined;
+  readonly #onReconnect = new Set<() => void>();
 
   constructor(name: string) {
     this.#name = name;
@@ -29,24 +30,43 @@ export class NatsLink {
     return this.#connection;
   }
 
+  /**
+   * Tells whenever the connection is there again: what was asked before may never be answered.
+   *
+   * @returns  ends it
+   */
+  onReconnect(listener: () => void): () => void {
+    this.#onReconnect.add(listener);
+    return () => this.#onReconnect.delete(listener);
+  }
+
   async close(): Promise<void> {
     await (await this.#connection)?.close();
   }
 
   async #connect(): Promise<NatsConnection> {
     try {
-      return await connect({
+      const connection = await connect({
         ...{ servers: [...this.#servers], name: this.#name, timeout: connectTimeoutMs },
         // The default gives up for good after 20 seconds.
         ...{ maxReconnectAttempts: -1, reconnectTimeWait: reconnectDelayMs },
         // Else every request of the exchange takes a stack trace, in case that it fails.
         noAsyncTraces: true,
       });
+      void this.#watch(connection);
+      return connection;
     } catch (thrown) {
       this.#connection = undefined;
       const text = thrown instanceof Error ? thrown.message : String(thrown);
       const message = `NATS at ${this.#servers.join(", ")}: expected a connection, got ${text}`;
       throw new RetakeError(Code.Unavailable, "unreachable", message, { cause: thrown });
+    }
+  }
+
+  /** Until the connection is closed for good. */
+  async #watch(connection: NatsConnection): Promise<void> {
+    for await (const { type } of connection.status()) {
+      if (type === "reconnect") for (const listener of this.#onReconnect) listener();
     }
   }
 }

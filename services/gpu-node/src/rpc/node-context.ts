@@ -34,5 +34,7 @@ export interface NodeContext {
   readonly groups: FrameGroups;
   /** The cluster's NATS; undefined if it has none. */
   readonly nats: () => Promise<ShardConnection | undefined>;
+  /** Tells whenever NATS is there again after it was lost; returns what ends it. */
+  readonly onReconnect: (listener: () => void) => () => void;
   readonly onError: (error: RetakeError) => void;
 }

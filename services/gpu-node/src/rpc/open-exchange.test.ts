@@ -12,6 +12,7 @@ function aNode(awayCalls: number, onAway: () => void = () => undefined) {
   const told: string[] = [];
   const context = {
     nodeId: "n",
+    onReconnect: () => () => {},
     nats: async () => {
       calls += 1;
       if (calls > awayCalls) return undefined;

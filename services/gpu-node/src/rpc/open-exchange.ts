@@ -9,12 +9,13 @@ const reachPauseMs = 1_000;
 
 /** The exchange of one tuning, over the cluster's NATS if it has one: it waits for that. */
 export async function openExchange(
-  context: Pick<NodeContext, "nats" | "nodeId" | "onError">,
+  context: Pick<NodeContext, "nats" | "onReconnect" | "nodeId" | "onError">,
   { task, layout }: Pick<TuneSetting, "task" | "layout">,
   signal: AbortSignal,
 ): Promise<Exchange> {
   return createExchange({
     connection: await reached(context, signal),
+    onReconnect: context.onReconnect,
     ...{ editId: task.editId, nodeId: context.nodeId, vectorLength: layout.length },
   });
 }

@@ -1,6 +1,11 @@
 import { type DrawSum, meanOfDraws, mergedDrawSums, shardCount } from "@retake/model/tuning";
 import { drawsOfRank } from "../draw-blocks.js";
-import { createExchange, type Exchange, type ReduceRequest } from "../exchange.js";
+import {
+  createExchange,
+  type Exchange,
+  type ExchangeOptions,
+  type ReduceRequest,
+} from "../exchange.js";
 import type { ExchangeLimits } from "../limits.js";
 import type { ShardConnection } from "../shard-connection.js";
 import type { ReduceOutcome } from "../step-run.js";
@@ -41,10 +46,11 @@ export function partialsOfRank(
 export function createMembers(
   connections: readonly ShardConnection[],
   limits: Partial<ExchangeLimits> = {},
+  onReconnect: ExchangeOptions["onReconnect"] = () => () => {},
 ): readonly Member[] {
   return connections.map((connection, rank) => {
     const nodeId = `node-${rank}`;
-    const options = { connection, editId, nodeId, vectorLength };
+    const options = { connection, onReconnect, editId, nodeId, vectorLength };
     return {
       nodeId,
       exchange: createExchange({ ...options, limits: { pieceBytesMax, ...limits } }),
