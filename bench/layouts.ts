@@ -17,7 +17,7 @@ import { createTestClip } from "./test-clip.js";
 const usage = `npm run bench:layouts -- [options]
   --rounds N   default 2
   --frames N   default 16
-  --pixels N   of a side; default 128
+  --pixels N   of a side; default 144
   --model DIR  default models/demo
   --force      measure on a busy machine
   --record     write the table to bench/RESULTS.md`;
@@ -29,9 +29,11 @@ interface Options {
   readonly model: string;
 }
 
-const steps = 6;
 const draws = 2;
-const iterations = 12;
+/** Every edit runs short and long: what lies between them holds no loading of programs. */
+const short = { steps: 4, iterations: 6 } as const;
+const long = { steps: 16, iterations: 24 } as const;
+type Length = typeof short | typeof long;
 const ceilingPasses = 6;
 const stepMsMin = 200;
 const errorMax = 0.25;
@@ -108,6 +110,23 @@ async function phasesOf(
   );
 }
 
+/** What the long edit took and was predicted to take beyond the short one, by phase. */
+function between(
+  few: Readonly<Record<string, Phase>>,
+  many: Readonly<Record<string, Phase>>,
+): Readonly<Record<string, Phase>> {
+  return Object.fromEntries(
+    Object.entries(many).map(([phase, whole]) => [
+      phase,
+      {
+        ...whole,
+        measuredMs: whole.measuredMs - (few[phase]?.measuredMs ?? 0),
+        predictedMs: whole.predictedMs - (few[phase]?.predictedMs ?? 0),
+      },
+    ]),
+  );
+}
+
 interface Comparison {
   readonly name: string;
   readonly bound: number;
@@ -131,24 +150,27 @@ async function compared(options: Options): Promise<readonly Comparison[]> {
       ...{ nodeCount: 2, leaseMs: 10_000, model: options.model },
     });
     const size = ["--size", `${options.pixels}x${options.pixels}`, "--frames", `${options.frames}`];
-    const edit = (...settings: readonly string[]) =>
-      phasesOf(cluster, clip, [...size, ...settings]);
-    const tuned = ["--steps", `${steps}`, "--draws", `${draws}`, "--ddim", `${iterations}`];
-    const untuned = ["--steps", "0", "--ddim", `${iterations}`];
+    const phases = (settings: readonly string[], { steps, iterations }: Length) => {
+      const lengths = ["--steps", `${settings.includes("--draws") ? steps : 0}`];
+      lengths.push("--ddim", `${iterations}`);
+      return phasesOf(cluster, clip, [...size, ...lengths, ...settings]);
+    };
+    const edit = async (...settings: readonly string[]) =>
+      between(await phases(settings, short), await phases(settings, long));
+    const tuned = ["--draws", `${draws}`];
     const [p, q] = [
       ["--prompt", "a box"],
       ["--prompt", "a cat"],
     ] as const;
-    const few = ["--steps", "2", "--draws", "2", "--ddim", "2"];
-    await edit(...few, ...p, ...q);
-    await edit(...few, ...p, "--layout", "branches");
+    await phases([...tuned, ...p, ...q], short);
+    await phases([...p, "--layout", "branches"], short);
     const rounds: Readonly<Record<string, Phase>>[][] = [];
     for (let round = 0; round < options.rounds; round += 1) {
       rounds.push([
         await edit(...tuned, ...p, ...q, "--layout", "one"),
         await edit(...tuned, ...p, ...q),
-        await edit(...untuned, ...p, "--layout", "one"),
-        await edit(...untuned, ...p),
+        await edit(...p, "--layout", "one"),
+        await edit(...p),
       ]);
       console.error(`round ${round + 1} of ${options.rounds}`);
     }
@@ -212,7 +234,7 @@ async function main(): Promise<boolean> {
     options: {
       rounds: { type: "string", default: "2" },
       frames: { type: "string", default: "16" },
-      pixels: { type: "string", default: "128" },
+      pixels: { type: "string", default: "144" },
       model: { type: "string", default: join(rootDir, "models/demo") },
       force: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
@@ -239,9 +261,11 @@ async function main(): Promise<boolean> {
     columns: ["what", "measured", "bound"],
     rows: [step, ...comparisons.flatMap(rowsOf)],
     notes: [
-      `${options.frames} frames of ${options.pixels}x${options.pixels} pixels, ${steps} steps of ` +
-        `${draws} draws, ${iterations} iterations; nodes of one thread; minima of ` +
-        `${options.rounds} rounds. Phases as the edits' records have them, loading included.`,
+      `${options.frames} frames of ${options.pixels}x${options.pixels} pixels; nodes of one ` +
+        `thread; minima of ${options.rounds} rounds. Times, measured and predicted, are those of ` +
+        `${long.steps} steps of ${draws} draws less those of ${short.steps}, and of ` +
+        `${long.iterations} iterations less ${short.iterations}, as the edits' records have ` +
+        "them: loading is in both, and so in neither.",
       "The ceiling: what two processes of one thread do at the same time that know nothing of " +
         `each other, by what one does alone; ${ceilingPasses} passes, before and after.`,
       ...reasons,
