@@ -1,8 +1,15 @@
+import { serializedChunk } from "./chunks/serialized-chunk.js";
+import { ArtifactServiceService as Generated } from "./generated/retake/v1/artifact.js";
+
 /** The coordinator's store of immutable bytes. */
+export const ArtifactServiceService = {
+  ...Generated,
+  pull: { ...Generated.pull, responseSerialize: serializedChunk },
+} as const;
+
 export {
   ArtifactServiceClient,
   type ArtifactServiceServer,
-  ArtifactServiceService,
   Chunk,
   CollectGarbageRequest,
   CollectGarbageResponse,

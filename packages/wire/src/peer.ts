@@ -1,4 +1,6 @@
-/** What a node asks of another. */
+import { serializedChunk } from "./chunks/serialized-chunk.js";
+import { PeerServiceService as Generated } from "./generated/retake/v1/peer.js";
+
 export {
   LendBranchRequest,
   LendBranchResponse,
@@ -9,6 +11,13 @@ export {
   ServeFramesRequest,
   ServeFramesResponse,
 } from "./generated/retake/v1/node.js";
+
+/** What a node asks of another. */
+export const PeerServiceService = {
+  ...Generated,
+  pullSnapshot: { ...Generated.pullSnapshot, responseSerialize: serializedChunk },
+} as const;
+
 export {
   BranchOpen,
   BranchPass,
@@ -17,7 +26,6 @@ export {
   FramesPass,
   PeerServiceClient,
   type PeerServiceServer,
-  PeerServiceService,
   PredictBranchRequest,
   PredictBranchResponse,
   PullActivationsRequest,
