@@ -58,7 +58,7 @@ install_package() {
   say "installing @tensorflow/tfjs-node $tfjs_version"
   [ -f "$dir/package.json" ] || echo '{"name":"retake-tfjs-node","private":true}' > "$dir/package.json"
   npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund --loglevel=error \
-    "@tensorflow/tfjs-node@$tfjs_version"
+    "@tensorflow/tfjs-node@$tfjs_version" >&2
 }
 
 # Libraries and C headers of the wheels, in the wheels' own layout: TensorFlow looks for NVIDIA's
