@@ -5,6 +5,8 @@ import { type FrameSplit, type Plan, type PlanNode, plannedLayout, type Work } f
 
 /** Of Stable Diffusion 1.x: four float32 channels of latents for each 8x8 pixels. */
 const latentBytesPerPixel = 16 / 64;
+/** Of a rank's program at that size, from an empty cache (`npm run bench:cold-start`). */
+const ranksReadyMs = 6_000;
 const pixelBytes = 3;
 const valueBytes = 4;
 
@@ -55,33 +57,53 @@ export function branchesOf({ spec }: EditRecord): 1 | 2 {
 }
 
 function workOf(record: EditRecord, piece: Piece, nodes: readonly NodeView[]): Work {
-  const { settings, model } = record.spec;
+  const { settings } = record.spec;
   const pixels = settings.width * settings.height;
-  const none = { prompts: 1, iterations: 1, units: 1, unitBytes: 0, updateBytes: 0 };
-  const base: Work = { ...none, frameSplit: null };
+  const none = { prompts: 1, iterations: 1, units: 1, unitBytes: 0, returnBytes: 0 };
+  const base: Work = { ...none, updateBytes: 0, startBytes: 0, frameSplit: null };
   const frameSplit = frameSplitOf(record, nodes);
+  const tunedBytes = tunedBytesOf(record, nodes);
+  const startBytes = settings.steps > 0 ? tunedBytes : 0;
   const { prompts, iterationsLeft: iterations } = piece;
   switch (piece.kind) {
     case "tune": {
-      const sizes = nodes.flatMap(({ info }) =>
-        info.models.flatMap(({ hash, tunedParameters }) => (hash === model ? tunedParameters : [])),
-      );
-      const updateBytes = valueBytes * Math.max(0, ...sizes);
       const left = settings.steps - record.tuning.committedSteps;
-      return { ...base, iterations: left, units: settings.draws, updateBytes };
+      return { ...base, iterations: left, units: settings.draws, updateBytes: tunedBytes };
     }
     case "invert":
-      return { ...base, iterations, frameSplit };
+      return { ...base, iterations, startBytes, frameSplit };
     case "sample": {
       const unitBytes = 2 * pixels * latentBytesPerPixel * settings.frames;
       const units = branchesOf(record);
-      return { ...base, prompts, iterations, units, unitBytes, frameSplit };
+      return { ...base, prompts, iterations, units, unitBytes, startBytes, frameSplit };
     }
-    default: {
-      const unitBytes = pixels * (pixelBytes + latentBytesPerPixel);
-      return { ...base, units: piece.frames, unitBytes };
-    }
+    case "encode":
+    case "decode":
+      return vaeWork(record, piece, base);
+    default:
+      return base;
   }
+}
+
+function vaeWork({ spec }: EditRecord, { kind, frames }: Piece, base: Work): Work {
+  const { settings } = spec;
+  const pixels = settings.width * settings.height;
+  const [latentBytes, frameBytes] = [pixels * latentBytesPerPixel, pixels * pixelBytes];
+  const unitBytes = latentBytes + frameBytes;
+  if (kind === "encode") return { ...base, units: frames, unitBytes, returnBytes: 2 * latentBytes };
+  // Who decodes some frames pulls the latents of all.
+  const startBytes = latentBytes * settings.frames;
+  return { ...base, units: frames, unitBytes, returnBytes: frameBytes, startBytes };
+}
+
+/** Of the flat vector of what is tuned. */
+function tunedBytesOf({ spec }: EditRecord, nodes: readonly NodeView[]): number {
+  const sizes = nodes.flatMap(({ info }) =>
+    info.models.flatMap(({ hash, tunedParameters }) =>
+      hash === spec.model ? tunedParameters : [],
+    ),
+  );
+  return valueBytes * Math.max(0, ...sizes);
 }
 
 /** What crosses where nodes share a clip's frames; null where a node does not tell. */
@@ -94,7 +116,8 @@ function frameSplitOf({ spec }: EditRecord, nodes: readonly NodeView[]): FrameSp
   if (!coupling || couplings.includes(null) || batch > 1) return null;
   const pixels = width * height;
   return {
-    ...{ frames, passWaits: coupling.waits, haloBytes: coupling.haloBytesPerPixel * pixels },
+    ...{ frames, readyMs: ranksReadyMs, passBytes: pixels * latentBytesPerPixel * frames },
+    ...{ passWaits: coupling.waits, haloBytes: coupling.haloBytesPerPixel * pixels },
     siteBytes: coupling.siteBytesPerPixel * pixels * frames,
   };
 }

@@ -7,8 +7,10 @@ const node = (nodeId: string, speed = 1, link = 1): PlanNode => ({
   ...{ nodeId, unitMs: 40 / speed, unitsAtOnce: 1, bytesPerSecond: 1000 * link, roundTripMs: 1 },
 });
 const work: Work = {
-  ...{ prompts: 1, iterations: 10, units: 1, unitBytes: 0, updateBytes: 0, frameSplit: null },
+  ...{ prompts: 1, iterations: 10, units: 1, unitBytes: 0, returnBytes: 0, updateBytes: 0 },
+  ...{ startBytes: 0, frameSplit: null },
 };
+const noSplit = { readyMs: 0, passBytes: 0, haloBytes: 0, siteBytes: 0, passWaits: 0 };
 const two = [node("a"), node("b")];
 const plan = (of: Partial<Work>, nodes: readonly PlanNode[], ...layouts: LayoutName[]) =>
   plannedLayout({ ...work, ...of }, nodes, { layouts });
@@ -58,7 +60,7 @@ describe("plannedLayout", () => {
 
   it("splits a clip's frames where its exchanges cost less than it saves", () => {
     // On two nodes, 11 bytes of frames before, and a half of half of the 32 for sites.
-    const frameSplit = { frames: 4, haloBytes: 11, siteBytes: 32, passWaits: 0 };
+    const frameSplit = { ...noSplit, frames: 4, haloBytes: 11, siteBytes: 32 };
     const cheap = plan({ frameSplit }, two, "frames");
     expect([cheap?.layout, cheap?.predictedMs]).toEqual(["frames", 390]);
     const dear = plan({ frameSplit: { ...frameSplit, passWaits: 2 } }, two, "frames");
@@ -66,8 +68,35 @@ describe("plannedLayout", () => {
     expect(plan({}, two, "frames")?.weighed.length).toBe(1);
   });
 
+  it("counts what the first node gives to every other, and until all are ready", () => {
+    const nodes = ["a", "b", "c", "d"].map((id) => node(id));
+    const chosen = (split: Partial<typeof noSplit>) =>
+      plan({ frameSplit: { ...noSplit, frames: 4, ...split } }, nodes, "frames");
+    // A pass on four: 10 for a frame, and 6 for each of three nodes; on two, 20 and 12.
+    expect([chosen({ haloBytes: 12 })?.predictedMs, chosen({ haloBytes: 12 })?.layout]).toEqual([
+      280,
+      "frames",
+    ]);
+    // 390 ms on two, and 385 on four: that is the same.
+    expect(chosen({ haloBytes: 19 })?.nodeIds.length).toBe(2);
+    expect(chosen({ passBytes: 6 })?.predictedMs).toBe(260);
+    expect(chosen({ readyMs: 290 })?.predictedMs).toBe(390);
+    expect(chosen({ readyMs: 310 })?.layout).toBe("one");
+  });
+
+  it("counts how long nodes pull what they begin with, all from one place", () => {
+    // The second begins 100 ms later; of four, all but the first 900 ms later.
+    const chosen = plan({ prompts: 2, startBytes: 100 }, two, "prompts");
+    expect(chosen?.predictedMs).toBe(500);
+    const nodes = ["a", "b", "c", "d"].map((id) => node(id));
+    expect(plan({ prompts: 4, startBytes: 300 }, nodes, "prompts")?.nodeIds.length).toBe(3);
+    // One goes on alone until the other is ready: half of 800 ms, then 41 for 80.
+    const branches = plan({ units: 2, startBytes: 400 }, two, "branches");
+    expect(branches?.predictedMs).toBe(400 + 400 * (41 / 80));
+  });
+
   it("splits frames over all nodes that are there where that was asked for", () => {
-    const frameSplit = { frames: 3, haloBytes: 0, siteBytes: 0, passWaits: 50 };
+    const frameSplit = { ...noSplit, frames: 3, passWaits: 50 };
     const nodes = ["a", "b", "c", "d"].map((id) => node(id));
     const asked = forced({ frameSplit }, nodes, "frames");
     expect([asked?.layout, asked?.nodeIds.length]).toEqual(["frames", 3]);
@@ -77,16 +106,26 @@ describe("plannedLayout", () => {
   });
 
   it("gives each node of a quorum its block of draws, and counts both exchanges", () => {
-    // Two nodes: 10 * (2 draws * 40 + 2 * 1/2 * 30 + 4) = 1140, against 1600 on one.
+    // Two nodes: 10 * (2 draws * 40 + 2 * 30 through the server + 4) = 1440, against 1600 on one.
     const chosen = plan({ units: 4, updateBytes: 30 }, two, "draws");
-    expect([chosen?.layout, chosen?.predictedMs]).toEqual(["draws", 1140]);
-    expect(plan({ units: 4, updateBytes: 77 }, two, "draws")?.layout).toBe("one");
+    expect([chosen?.layout, chosen?.predictedMs]).toEqual(["draws", 1440]);
+    expect(plan({ units: 4, updateBytes: 39 }, two, "draws")?.layout).toBe("one");
+    // On four, 2 * 3 * 30 go through it: that is more than two draws less.
+    const four = ["a", "b", "c", "d"].map((id) => node(id));
+    expect(plan({ units: 4, updateBytes: 30 }, four, "draws")?.nodeIds.length).toBe(2);
   });
 
   it("divides VAE frames by speed, and no further than there are frames", () => {
     const nodes = ["a", "b", "c", "d", "e"].map((id) => node(id));
     const chosen = plan({ iterations: 1, units: 4 }, nodes, "vae-frames");
     expect([chosen?.nodeIds.length, chosen?.predictedMs]).toEqual([4, 41]);
+    // The coordinator has one card: 10 for each node but one; then 4 * 30, if that is more.
+    const frame = { unitBytes: 30, returnBytes: 30 };
+    const bound = { iterations: 1, units: 4, ...frame, startBytes: 10 };
+    const onTwo = plan(bound, nodes, "vae-frames");
+    expect([onTwo?.nodeIds.length, onTwo?.predictedMs]).toEqual([2, 10 + 2 * 40 + 2 * 30 + 1]);
+    expect(plan({ ...bound, startBytes: 20 }, nodes, "vae-frames")?.layout).toBe("one");
+    expect(plan({ ...bound, startBytes: 0 }, nodes, "vae-frames")?.predictedMs).toBe(120);
     const unequal = plan({ iterations: 1, units: 9 }, [node("a"), node("b", 2)], "vae-frames");
     expect([...(unequal?.shares ?? [])]).toEqual([
       ["b", 6],

@@ -21,15 +21,23 @@ export interface Work {
   readonly units: number;
   /** What crosses for a unit that another node computes, there and back. */
   readonly unitBytes: number;
+  /** What of that comes back, to the one card of the coordinator, while units are computed. */
+  readonly returnBytes: number;
   /** Of the flat vector of gradients; 0 where nothing is tuned. */
   readonly updateBytes: number;
+  /** What every node but the first has to pull from the coordinator before it begins. */
+  readonly startBytes: number;
   /** Of a split of the clip's frames; null where a phase has none. */
   readonly frameSplit: FrameSplit | null;
 }
 
 export interface FrameSplit {
   readonly frames: number;
-  /** What a node needs for a pass of frames before its own. */
+  /** Until nodes have made the programs of their parts. */
+  readonly readyMs: number;
+  /** What the first node gives every other one before a pass. */
+  readonly passBytes: number;
+  /** What a node needs for a pass of frames before its own: half of it from the first node. */
   readonly haloBytes: number;
   /** What crosses for a pass there and back, if no frame stays where it is. */
   readonly siteBytes: number;
@@ -86,8 +94,8 @@ export function plannedLayout(
       sizes.flatMap((size): LayoutPlan[] => {
         const chosen = ranked.slice(0, size);
         const predictedMs = predictedFor(work, chosen, layout);
-        const nodeIds = chosen.map(({ nodeId }) => nodeId);
-        return predictedMs === null ? [] : [{ layout, nodeIds, predictedMs }];
+        if (predictedMs === null) return [];
+        return [{ layout, nodeIds: chosen.map(({ nodeId }) => nodeId), predictedMs }];
       }),
     )
     .toSorted((a, b) => a.predictedMs - b.predictedMs || a.nodeIds.length - b.nodeIds.length);
@@ -167,16 +175,13 @@ function predictedFor(work: Work, nodes: readonly PlanNode[], layout: LayoutName
     case "prompts":
       return size > 1 ? promptsMs(work, nodes) : null;
     case "branches":
-      return size === 2 && units === 2 ? all * branchMs(work, nodes) : null;
+      return size === 2 && units === 2 ? branchesMs(work, nodes) : null;
     case "draws":
       return size > 1 && size <= units ? all * drawsMs(work, nodes) : null;
     case "vae-frames":
-      return size > 1 && size <= units ? all * unitsMs(work, nodes) : null;
-    case "frames": {
-      const { frameSplit } = work;
-      if (frameSplit === null || size < 2 || size > frameSplit.frames) return null;
-      return all * units * framesMs(frameSplit, nodes);
-    }
+      return size > 1 && size <= units ? vaeMs(work, nodes) : null;
+    case "frames":
+      return canShare(work, nodes) ? startMs(work, nodes) + framesMs(work, nodes) : null;
   }
 }
 
@@ -191,6 +196,14 @@ const transferMs = (bytes: number, nodes: readonly PlanNode[]): number =>
     ),
   );
 
+/** Of what one host sends to, or gets from, all: its link is as good as the best that is known. */
+const servedMs = (bytes: number, nodes: readonly PlanNode[]): number =>
+  Math.min(...nodes.map((node) => transferMs(bytes, [node])));
+
+/** Until all nodes have pulled what they begin with, from one place and at the same time. */
+const startMs = ({ startBytes }: Work, nodes: readonly PlanNode[]): number =>
+  servedMs((nodes.length - 1) * startBytes, nodes);
+
 /** Whole units, each node as many as suit its speed. */
 function unitsMs({ units, unitBytes, updateBytes }: Work, nodes: readonly PlanNode[]): number {
   const isOne = nodes.length === 1;
@@ -199,6 +212,12 @@ function unitsMs({ units, unitBytes, updateBytes }: Work, nodes: readonly PlanNo
     (count, index) => roundsMs(count, nodes[index]) + transferMs(count * crossing, nodes),
   );
   return Math.max(...ends) + (isOne ? 0 : waitMs(nodes));
+}
+
+/** Frames of the VAE: all come back to the coordinator. */
+function vaeMs(work: Work, nodes: readonly PlanNode[]): number {
+  const returnMs = servedMs(work.units * work.returnBytes, nodes);
+  return startMs(work, nodes) + Math.max(unitsMs(work, nodes), returnMs);
 }
 
 const roundsMs = (units: number, node: PlanNode | undefined): number =>
@@ -221,20 +240,13 @@ function unitShares(units: number, nodes: readonly Pick<PlanNode, "unitMs">[]): 
 
 /**
  * Each prompt goes to the node that would have it done first. A node that no prompt is left for
- * helps one that samples, with a branch; null where there is nothing for it to do.
+ * helps one that samples; null where there is nothing for it to do.
  */
 function promptsMs(work: Work, nodes: readonly PlanNode[]): number | null {
   const { prompts, iterations, units } = work;
+  if (nodes.length > prompts) return prompts > 1 ? groupsMs(work, nodes) : null;
   const oneMs = nodes.map((node) => iterations * unitsMs(work, [node]));
-  if (nodes.length > prompts) {
-    if (units !== 2 || prompts === 1 || nodes.length > 2 * prompts) return null;
-    const ends = nodes.slice(0, prompts).map((node, index) => {
-      const helper = nodes[prompts + index];
-      return helper ? iterations * branchMs(work, [node, helper]) : (oneMs[index] ?? 0);
-    });
-    return Math.max(...ends);
-  }
-  const busyMs = nodes.map(() => 0);
+  const busyMs = nodes.map((_, index) => (index === 0 ? 0 : startMs(work, nodes)));
   for (let prompt = 0; prompt < prompts; prompt += 1) {
     const ends = busyMs.map((ms, index) => ms + (oneMs[index] ?? 0));
     const next = ends.indexOf(Math.min(...ends));
@@ -249,27 +261,64 @@ function promptsMs(work: Work, nodes: readonly PlanNode[]): number | null {
   return freeMs + (lastMs - freeMs) * Math.min(1, helpedMs);
 }
 
+/** A node for every prompt, and one for each to help it with a branch; null for other numbers. */
+function groupsMs(work: Work, nodes: readonly PlanNode[]): number | null {
+  const { prompts, iterations, units } = work;
+  const size = nodes.length / prompts;
+  if (size !== 2) return null;
+  const begunMs = startMs(work, nodes);
+  const ends = Array.from({ length: prompts }, (_, at) => {
+    const group = nodes.filter((_node, index) => index % prompts === at);
+    const branch = units === 2 && size === 2 ? iterations * branchMs(work, group) : Infinity;
+    return begunMs + branch;
+  });
+  const lastMs = Math.max(...ends);
+  return Number.isFinite(lastMs) ? lastMs : null;
+}
+
 const branchMs = ({ unitBytes }: Work, nodes: readonly PlanNode[]): number =>
   slowestOf(nodes) + transferMs(unitBytes, nodes) + waitMs(nodes);
 
-/** Draws in contiguous blocks; partial and reduced shards cross, each node but for its own. */
+/** The first node goes on alone until the second has what it needs. */
+function branchesMs(work: Work, nodes: readonly PlanNode[]): number {
+  const all = work.prompts * work.iterations;
+  const [aloneMs, helpedMs] = [all * unitsMs(work, nodes.slice(0, 1)), all * branchMs(work, nodes)];
+  const begunMs = Math.min(aloneMs, startMs(work, nodes));
+  return begunMs + (1 - begunMs / aloneMs) * helpedMs;
+}
+
+/**
+ * Draws in contiguous blocks; partial and reduced shards cross, each node but for its own. All of
+ * them go through one server.
+ */
 function drawsMs({ units, updateBytes }: Work, nodes: readonly PlanNode[]): number {
   const size = nodes.length;
   const computeMs = nodes.map(({ unitMs }, rank) => {
     const begin = Math.floor((rank * units) / size);
     return (Math.floor(((rank + 1) * units) / size) - begin) * unitMs;
   });
-  const exchangeMs = transferMs((2 * (size - 1) * updateBytes) / size, nodes);
+  const crossing = 2 * (size - 1) * updateBytes;
+  const exchangeMs = Math.max(transferMs(crossing / size, nodes), servedMs(crossing, nodes));
   return Math.max(...computeMs) + exchangeMs + 4 * waitMs(nodes);
 }
 
-/** Frames in equal parts; of sites, a node gets the others' frames, and gives back as much. */
-function framesMs(
-  { frames, haloBytes, siteBytes, passWaits }: FrameSplit,
-  nodes: readonly PlanNode[],
-): number {
+const canShare = ({ frameSplit }: Work, { length }: readonly PlanNode[]): boolean =>
+  frameSplit !== null && length > 1 && length <= frameSplit.frames;
+
+/**
+ * Frames in equal parts; of sites, a node gets the others' frames, and gives back as much. The
+ * first gives its own first frame to all.
+ */
+function framesMs(work: Work, nodes: readonly PlanNode[]): number {
+  const { frameSplit, prompts, iterations, units } = work;
+  if (frameSplit === null) return Number.POSITIVE_INFINITY;
+  const { frames, readyMs, passBytes, haloBytes, siteBytes, passWaits } = frameSplit;
   const size = nodes.length;
   const share = Math.ceil(frames / size) / frames;
-  const crossing = haloBytes + (siteBytes * share * (size - 1)) / size;
-  return slowestOf(nodes) * share + transferMs(crossing, nodes) + passWaits * waitMs(nodes);
+  const givenBytes = (size - 1) * (passBytes + haloBytes / 2);
+  const sharedBytes = (siteBytes * share * (size - 1)) / size;
+  const crossing = sharedBytes + Math.max(haloBytes, givenBytes);
+  const waitsMs = passWaits * waitMs(nodes);
+  const passMs = slowestOf(nodes) * share + transferMs(crossing, nodes) + waitsMs;
+  return readyMs + prompts * iterations * units * passMs;
 }
