@@ -8,6 +8,7 @@ import type {
 } from "@retake/coordinator/job";
 import type { Cluster, CoordinatorPort, DrawPartial, NodePort, Tuned } from "./cluster.js";
 import type { Job, Lent, Member } from "./jobs.js";
+import { endLent, LentRanks } from "./lent-ranks.js";
 import { mixed } from "./random.js";
 import { chosenRates } from "./rates.js";
 import {
@@ -25,6 +26,8 @@ import {
   startWeights,
 } from "./toy.js";
 
+/** So little crosses that slow nodes share frames. */
+const frameCoupling = { waits: 1, haloBytesPerPixel: 1, siteBytesPerPixel: 1 };
 const heartbeatMs = 900;
 const pollMs = 15;
 const pollsMax = 80;
@@ -44,15 +47,21 @@ export class SimNode implements NodePort {
   readonly members = new Map<string, Member>();
   /** By the task that samples. */
   readonly #lent = new Map<string, Lent>();
+  readonly #ranks: LentRanks;
   readonly #rates: NodeRates;
   #tuned = new Map<string, Tuned>();
   #epoch = 0;
 
-  constructor(cluster: Cluster, { name, numericsId }: { name: string; numericsId: string }) {
+  constructor(
+    cluster: Cluster,
+    terms: { readonly name: string; readonly numericsId: string; readonly slower: number },
+  ) {
+    const { name, numericsId, slower } = terms;
     this.cluster = cluster;
     this.name = name;
     this.numericsId = numericsId;
-    this.#rates = chosenRates(cluster.world.chance);
+    this.#ranks = new LentRanks(cluster, this);
+    this.#rates = chosenRates(cluster.world.chance, slower);
   }
 
   get incarnation(): string {
@@ -75,6 +84,7 @@ export class SimNode implements NodePort {
     this.isUp = false;
     this.life += 1;
     for (const lent of this.#lent.values()) this.#endLent(lent, true);
+    this.#ranks.endAll();
     world.at(restartMs, () => this.start());
   }
 
@@ -83,6 +93,7 @@ export class SimNode implements NodePort {
     this.members.clear();
     for (const lent of this.#lent.values()) this.#endLent(lent, true);
     this.#lent.clear();
+    this.#ranks.endAll();
   }
 
   branchFor(taskId: string, latents: number): number | undefined {
@@ -101,11 +112,8 @@ export class SimNode implements NodePort {
     this.#say(job, { kind: "task-failed", failure });
   }
 
-  /** A connection that ends is seen by the other end, unless the link is cut. */
-  #endLent({ taskId, nodeId }: Lent, isFailed: boolean): void {
-    const { nodes, world } = this.cluster;
-    const peer = nodes.find(({ name }) => name === nodeId);
-    if (peer) world.send(this, peer, () => peer.endBranch(taskId, isFailed));
+  #endLent(lent: Lent, isFailed: boolean): void {
+    endLent(this.cluster, { from: this, lent, isFailed });
   }
 
   tunedFor(editId: string): Tuned | undefined {
@@ -139,7 +147,7 @@ export class SimNode implements NodePort {
       ...{ nodeId: this.name, incarnation: this.incarnation, address: `${this.name}:1` },
       ...{ protocolVersion: options.protocolVersion, memoryBytes: 1000 },
       numericsId: this.numericsId,
-      models: [{ hash: "m", name: "m", tunedParameters: 1000, frameCoupling: null }],
+      models: [{ hash: "m", name: "m", tunedParameters: 1000, frameCoupling }],
     };
     world.send(this, coordinator, () => {
       const { refusal } = coordinator.handle({ kind: "node-joined", info, rates: this.#rates });
@@ -187,6 +195,9 @@ export class SimNode implements NodePort {
       case "lend-branch":
         this.#lent.set(effect.taskId, { taskId: effect.helper.id, nodeId: effect.helper.nodeId });
         return;
+      case "lend-frames":
+        this.#ranks.lend(effect);
+        return;
       default:
         if (!("taskId" in effect)) return;
         this.#tell(this.members.get(effect.taskId), effect);
@@ -207,6 +218,7 @@ export class SimNode implements NodePort {
     const lent = this.#lent.get(task.id);
     if (lent !== undefined) this.#endLent(lent, isFailed);
     this.#lent.delete(task.id);
+    this.#ranks.end(task.id, isFailed);
   }
 
   /** Whether anybody could still take a result of this task. */
@@ -293,6 +305,7 @@ export class SimNode implements NodePort {
         this.#finish(job, "");
         return;
       }
+      this.#ranks.share(task.id);
       const next = isInversion
         ? invertedAfter(latents, Number(artifacts.delta))
         : this.#sampled(job, latents);

@@ -1,9 +1,13 @@
 import type { NodeRates } from "@retake/coordinator/job";
 import type { Chance } from "./random.js";
 
-/** Slow or fast, over slow or fast links; some have measured nothing yet. */
-export function chosenRates(chance: Chance): NodeRates {
-  const unetMs = chance.whole({ min: 5, max: 200 });
+/**
+ * Slow or fast, over slow or fast links; some have measured nothing yet.
+ *
+ * @param slower  how many times: it may be worth a while to get ready to share a clip's frames
+ */
+export function chosenRates(chance: Chance, slower: number): NodeRates {
+  const unetMs = slower * chance.whole({ min: 5, max: 200 });
   const size = { modelHash: "m", frames: 4, pixelsPerFrame: 64, passesAtOnce: 1 };
   const passes: NodeRates["passes"] = [
     { ...size, kind: "unet", durationMs: unetMs },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { NodeRates } from "./cluster-state.js";
 import type { EditSpec, LatentsAt } from "./edit-record.js";
+import { sharesFrames } from "./lending.js";
 import { ACluster } from "./testing/a-cluster.js";
 import { someSettings } from "./testing/an-edit.js";
 
@@ -21,6 +22,7 @@ const rates = (bytesPerSecond = 1e9): NodeRates => ({
     ],
   ],
 });
+const tenSeconds = { durationMs: 10_000 };
 const guided = { ...someSettings, steps: 0, guidance: 7.5 };
 
 /** An edit on two nodes, up to its sampling. */
@@ -244,6 +246,75 @@ describe("lendPeers, where frames were asked for", () => {
     const silent = sampling({ layout: "frames" });
     expect(isHelped(silent)).toBe(false);
     expect(isHelped(inverting({ settings: { ...guided, frames: 3, batch: 2 } }))).toBe(false);
+  });
+});
+
+describe("lendPeers, where sharing frames is faster", () => {
+  const frameCoupling = { waits: 1, haloBytesPerPixel: 0, siteBytesPerPixel: 0 };
+  const models = [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling }];
+  /** A pass takes 10 s: it is worth a while to get ready. */
+  const slow = { ...rates(), passes: rates().passes.map((each) => ({ ...each, ...tenSeconds })) };
+
+  function inverting(nodeIds: readonly string[], prompts: readonly string[]): ACluster {
+    const cluster = new ACluster();
+    for (const nodeId of nodeIds) cluster.join(nodeId, { models }, slow);
+    cluster.untilTune({ settings: { ...guided, frames: 2 }, prompts });
+    return cluster;
+  }
+  function ended(cluster: ACluster): void {
+    const [leader, ...helpers] = cluster.record().tasks;
+    if (leader === undefined) throw new Error("nobody inverts");
+    cluster.tell({ kind: "latents", ...cluster.from(leader), latents: at(3) });
+    const result = { artifactId: "", files: [] };
+    cluster.tell({ kind: "task-finished", ...cluster.from(leader), result });
+    for (const helper of helpers) {
+      cluster.tell({ kind: "task-failed", ...cluster.from(helper), failure: stopped });
+    }
+  }
+  const tasks = (cluster: ACluster): string[] =>
+    cluster
+      .record()
+      .tasks.map(({ kind, nodeId, helps }) =>
+        `${kind} ${nodeId} ${helps.replace("e-", "")}`.trim(),
+      );
+
+  it("shares an inversion, and says how much longer one node would take", () => {
+    const cluster = inverting(["a", "b", "c"], ["p"]);
+    // Two frames are for two nodes, however many there are.
+    expect(tasks(cluster)).toEqual(["invert a", "invert b 4"]);
+    expect(cluster.did("lend-frames")).toMatchObject([{ nodeId: "a", helpers: [{}] }]);
+    expect(lastLayout(cluster)).toMatchObject({
+      ...{ layout: "frames", nodeIds: ["a", "b"] },
+      reason: "frames on a, b in 21.0 s; slower: one node (a) in 30.0 s",
+    });
+    const [, helper] = cluster.record().tasks;
+    expect(helper && sharesFrames(cluster.record(), helper)).toBe(true);
+  });
+
+  it("gives every prompt its node first, then as many helpers", () => {
+    const cluster = inverting(["a", "b", "c", "d", "e"], ["p", "q"]);
+    ended(cluster);
+    const { tasks: samples } = cluster.record();
+    const helpers = samples.filter(({ helps }) => helps !== "");
+    expect([samples.length, helpers.length]).toEqual([4, 2]);
+    expect(new Set(helpers.map(({ helps }) => helps)).size).toBe(2);
+    // With two frames, a branch is as good, and ready at once.
+    expect(helpers.some((helper) => sharesFrames(cluster.record(), helper))).toBe(false);
+  });
+
+  it("calls a rank back when a whole piece of work waits", () => {
+    const cluster = inverting(["a", "b"], ["p"]);
+    const [, helper] = cluster.record().tasks;
+    if (helper === undefined) throw new Error("nobody helps");
+    cluster.submit("e2");
+    const origin = cluster.from(cluster.task("ingest", "", "e2"), "e2");
+    const result = { artifactId: "clip", files: [] };
+    cluster.tell({ kind: "task-finished", ...origin, result });
+    expect(cluster.did("abort-task")).toMatchObject([{ taskId: helper.id }]);
+    expect(lastLayout(cluster)).toMatchObject({ phase: "invert", layout: "one" });
+    cluster.tell({ kind: "task-failed", ...cluster.from(helper), failure: stopped });
+    expect(cluster.did("start-task")).toMatchObject([{ editId: "e2", task: { nodeId: "b" } }]);
+    expect(tasks(cluster)).toEqual(["invert a"]);
   });
 });
 

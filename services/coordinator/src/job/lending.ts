@@ -9,46 +9,69 @@ import { addTask } from "./task-starts.js";
 import { because, editOf, type Turn } from "./turn.js";
 
 /**
- * Idle nodes that no whole piece of work is left for help those that sample: a peer computes the
- * branch without the prompt of every iteration from then on, if that is predicted to be faster.
- * Where it was asked for, all idle nodes share the frames of every pass instead, also when a clip
- * is inverted.
+ * Idle nodes that no whole piece of work is left for help those that invert or sample, if that is
+ * predicted to be faster: a peer computes the branch without the prompt of every iteration from
+ * then on, or several share the frames of every pass. Of several samplings, each gets as many.
  */
 export function lendPeers(turn: Turn): void {
   for (const { record } of [...turn.state.edits.values()]) {
     if (isTerminal(record) || record.state === "canceling") continue;
+    let unhelped = record.tasks.filter((task) => mayBeHelped(record, task)).length;
     for (const task of record.tasks) {
-      const isHelped = record.tasks.some(({ helps }) => helps === task.id);
-      if (isHelped || task.helps !== "") continue;
-      if (sharesFrames(record, task)) lendRanks(turn, record.id, task);
-      else if (task.kind === "sample" && mayBranch(record)) lendTo(turn, record.id, task);
+      if (!mayBeHelped(record, task)) continue;
+      lendTo(turn, record.id, { task, unhelped });
+      unhelped -= 1;
     }
   }
 }
 
-/** Whether nodes that help a task compute frames of its passes, and not a branch of them. */
-export function sharesFrames({ spec }: EditRecord, { kind }: Task): boolean {
-  return spec.layout === "frames" && (kind === "invert" || kind === "sample");
+/** Whether a node that helps a task computes frames of its passes, and not a branch of them. */
+export function sharesFrames(record: EditRecord, task: Task): boolean {
+  return layoutAt(record, task)?.layout === "frames";
+}
+
+/** Whether a layout allows that others help with a task; nobody does yet. */
+function mayBeHelped(record: EditRecord, { id, kind, helps }: Task): boolean {
+  const { layout } = record.spec;
+  if (helps !== "" || record.tasks.some((task) => task.helps === id)) return false;
+  if (kind === "invert") return layout === "auto" || layout === "frames";
+  if (kind !== "sample") return false;
+  return layout === "auto" || layout === "frames" || mayBranch(record);
 }
 
 const mayBranch = (record: EditRecord): boolean =>
-  branchesOf(record) === 2 && ["auto", "branches"].includes(record.spec.layout);
+  branchesOf(record) === 2 && record.spec.layout === "branches";
 
-function lendTo(turn: Turn, editId: string, task: Task): void {
+/** Lends a task its share of the idle nodes, while so many tasks of its edit have no help. */
+function lendTo(
+  turn: Turn,
+  editId: string,
+  { task, unhelped }: { task: Task; unhelped: number },
+): void {
   const { record } = editOf(turn, editId);
-  const [peer] = idleNodesFor(turn.state, record);
-  const sampler = turn.state.nodes.get(task.nodeId);
+  const idle = idleNodesFor(turn.state, record);
+  // No more than each with one frame.
+  const { frames } = record.spec.settings;
+  const share = idle.slice(0, Math.min(frames, Math.ceil(idle.length / unhelped)));
+  const leader = turn.state.nodes.get(task.nodeId);
   const piece = pieceLeft(record, task);
-  if (peer === undefined || sampler === undefined || piece.iterationsLeft < 2) return;
-  // Its help has ended as it should, and the end of the sampling is on its way.
-  if (layoutAt(record, task)?.layout === "branches") return;
-  const plan = plannedPiece(turn.state, record, { piece, nodes: [sampler, peer] });
+  const [peer] = share;
+  if (peer === undefined || leader === undefined || piece.iterationsLeft < 2) return;
+  // Its help has ended as it should, and the end of the task is on its way.
+  const { layout } = layoutAt(record, task) ?? {};
+  if (layout === "branches" || layout === "frames") return;
+  const planned = (nodes: readonly NodeView[]): Plan | null =>
+    plannedPiece(turn.state, record, { piece, nodes: [leader, ...nodes] });
+  let plan = planned(share);
+  if (plan?.layout !== "frames") plan = planned([peer]);
   if (plan === null) return;
-  const isOnlyPrompt = record.spec.prompts.length === 1;
+  const isOnlyPrompt = task.kind === "sample" && record.spec.prompts.length === 1;
   const place = { phase: "sample", promptIndex: task.promptIndex, plan } as const;
   const nodeIds = [task.nodeId, peer.info.nodeId];
-  if (plan.layout === "branches") lend(turn, editId, { task, peer, plan: { ...plan, nodeIds } });
-  else if (isOnlyPrompt) noteDeclined(turn, editId, place);
+  if (plan.layout === "frames") lendRanks(turn, editId, { task, leader, share, plan });
+  else if (plan.layout === "branches") {
+    lend(turn, editId, { task, peer, plan: { ...plan, nodeIds } });
+  } else if (isOnlyPrompt) noteDeclined(turn, editId, place);
 }
 
 /** What an inversion or a sampling has left. */
@@ -83,23 +106,26 @@ export function goOnAlone(turn: Turn, editId: string, { helper, why }: Lost): vo
   because(turn, `${what} on alone: ${why}`, { editId });
 }
 
-/** Lends all idle nodes to a task, to share the frames of its passes. */
-function lendRanks(turn: Turn, editId: string, task: Task): void {
+/** Lends nodes to a task, to share the frames of its passes. */
+function lendRanks(
+  turn: Turn,
+  editId: string,
+  {
+    task,
+    leader,
+    share,
+    plan,
+  }: { task: Task; leader: NodeView; share: readonly NodeView[]; plan: Plan },
+): void {
   const { record } = editOf(turn, editId);
   const { kind, promptIndex, frames, nodeId, id: taskId } = task;
-  const leader = turn.state.nodes.get(nodeId);
-  const idle = idleNodesFor(turn.state, record);
-  const piece = pieceLeft(record, task);
-  if (leader === undefined || idle.length === 0 || piece.iterationsLeft < 2) return;
   // Nodes that are about to be free come along: ranks are lent once.
   const isSoon = (node: NodeView): boolean =>
     isFreedSoon(turn.state, node) && isEligible(node, record);
   if ([...turn.state.nodes.values()].some(isSoon)) return;
-  // Their help has ended as it should, and the end of the task is on its way.
-  if (layoutAt(record, task)?.layout === "frames") return;
-  const plan = plannedPiece(turn.state, record, { piece, nodes: [leader, ...idle] });
-  if (plan?.layout !== "frames") return;
-  const peers = idle.filter(({ info }) => plan.nodeIds.includes(info.nodeId));
+  const peers = share
+    .filter(({ info }) => plan.nodeIds.includes(info.nodeId))
+    .slice(0, plan.nodeIds.length - 1);
   const nodeIds = [nodeId, ...peers.map(({ info }) => info.nodeId)];
   const helpers = peers.map((peer) => {
     const helper = addTask(turn, editId, { kind, node: peer, promptIndex, frames, helps: taskId });

@@ -131,9 +131,9 @@ function layoutsOf(
   if (kind === "encode" || kind === "decode") return { layouts: ["vae-frames"], isForced: false };
   if (kind === "tune") return { layouts: ["draws"], isForced: false };
   const isFrames = spec.layout === "frames";
-  if (kind === "invert") return { layouts: isFrames ? ["frames"] : [], isForced: isFrames };
-  // Whole prompts first: branches are for the nodes that are left.
-  const suited: LayoutName = prompts > 1 ? "prompts" : "branches";
-  if (spec.layout === "auto") return { layouts: [suited], isForced: false };
-  return { layouts: [spec.layout], isForced: true };
+  const mayShare = isFrames || spec.layout === "auto";
+  if (kind === "invert") return { layouts: mayShare ? ["frames"] : [], isForced: isFrames };
+  if (spec.layout !== "auto") return { layouts: [spec.layout], isForced: true };
+  // Whole prompts first: branches and frames are for the nodes that are left.
+  return { layouts: prompts > 1 ? ["prompts"] : ["branches", "frames"], isForced: false };
 }

@@ -84,6 +84,17 @@ describe("plannedLayout", () => {
     expect(chosen({ readyMs: 310 })?.layout).toBe("one");
   });
 
+  it("lets nodes that no prompt is left for share the frames of those that there are", () => {
+    const frameSplit = { ...noSplit, frames: 4 };
+    const nodes = ["a", "b", "c", "d", "e", "f", "g", "h", "i"].map((id) => node(id));
+    // Two prompts of 10 * 2 passes, each on four nodes; the ninth is of no use.
+    const chosen = plan({ prompts: 2, units: 2, frameSplit }, nodes, "prompts");
+    expect([chosen?.nodeIds.length, chosen?.predictedMs]).toEqual([8, 200]);
+    const waits = { ...frameSplit, passWaits: 31 };
+    const branches = plan({ prompts: 2, units: 2, frameSplit: waits }, nodes, "prompts");
+    expect([branches?.nodeIds.length, branches?.predictedMs]).toEqual([4, 410]);
+  });
+
   it("counts how long nodes pull what they begin with, all from one place", () => {
     // The second begins 100 ms later; of four, all but the first 900 ms later.
     const chosen = plan({ prompts: 2, startBytes: 100 }, two, "prompts");

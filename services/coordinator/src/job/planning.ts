@@ -261,16 +261,20 @@ function promptsMs(work: Work, nodes: readonly PlanNode[]): number | null {
   return freeMs + (lastMs - freeMs) * Math.min(1, helpedMs);
 }
 
-/** A node for every prompt, and one for each to help it with a branch; null for other numbers. */
+/**
+ * A node for every prompt, and as many for each to help it: one with a branch, or all with frames
+ * of its passes; null where not all have the same number, or it has more than can help.
+ */
 function groupsMs(work: Work, nodes: readonly PlanNode[]): number | null {
-  const { prompts, iterations, units } = work;
+  const { prompts, iterations, units, frameSplit } = work;
   const size = nodes.length / prompts;
-  if (size !== 2) return null;
+  if (!Number.isInteger(size) || size > Math.max(2, frameSplit?.frames ?? 0)) return null;
   const begunMs = startMs(work, nodes);
   const ends = Array.from({ length: prompts }, (_, at) => {
     const group = nodes.filter((_node, index) => index % prompts === at);
     const branch = units === 2 && size === 2 ? iterations * branchMs(work, group) : Infinity;
-    return begunMs + branch;
+    const shared = canShare(work, group) ? framesMs({ ...work, prompts: 1 }, group) : Infinity;
+    return begunMs + Math.min(branch, shared);
   });
   const lastMs = Math.max(...ends);
   return Number.isFinite(lastMs) ? lastMs : null;
