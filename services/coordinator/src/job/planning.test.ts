@@ -121,6 +121,10 @@ describe("plannedLayout", () => {
     const chosen = plan({ units: 4, updateBytes: 30 }, two, "draws");
     expect([chosen?.layout, chosen?.predictedMs]).toEqual(["draws", 1440]);
     expect(plan({ units: 4, updateBytes: 39 }, two, "draws")?.layout).toBe("one");
+    // Draws 1 and 2 are no subtree of the tree over all: that node has two sums.
+    expect(plan({ units: 3, updateBytes: 10 }, two, "draws")?.predictedMs).toBe(
+      10 * (2 * 40 + 10 * (3 / 2) + 10 + 4),
+    );
     // On four, 2 * 3 * 30 go through it: that is more than two draws less.
     const four = ["a", "b", "c", "d"].map((id) => node(id));
     expect(plan({ units: 4, updateBytes: 30 }, four, "draws")?.nodeIds.length).toBe(2);

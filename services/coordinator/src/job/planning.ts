@@ -297,13 +297,27 @@ function branchesMs(work: Work, nodes: readonly PlanNode[]): number {
  */
 function drawsMs({ units, updateBytes }: Work, nodes: readonly PlanNode[]): number {
   const size = nodes.length;
-  const computeMs = nodes.map(({ unitMs }, rank) => {
-    const begin = Math.floor((rank * units) / size);
-    return (Math.floor(((rank + 1) * units) / size) - begin) * unitMs;
-  });
-  const crossing = 2 * (size - 1) * updateBytes;
+  const blocks = nodes.map(({ unitMs }, rank) => ({
+    begin: Math.floor((rank * units) / size),
+    end: Math.floor(((rank + 1) * units) / size),
+    unitMs,
+  }));
+  const computeMs = blocks.map(({ begin, end, unitMs }) => (end - begin) * unitMs);
+  const sums = blocks.reduce((count, block) => count + partialSums(block), 0);
+  const crossing = (size - 1) * updateBytes * (1 + sums / size);
   const exchangeMs = Math.max(transferMs(crossing / size, nodes), servedMs(crossing, nodes));
   return Math.max(...computeMs) + exchangeMs + 4 * waitMs(nodes);
+}
+
+/** How many sums a block of draws is: one for each complete subtree of the tree over all. */
+function partialSums({ begin, end }: { readonly begin: number; readonly end: number }): number {
+  let count = 0;
+  for (let first = begin; first < end; count += 1) {
+    let size = 1;
+    while (first % (2 * size) === 0 && first + 2 * size <= end) size *= 2;
+    first += size;
+  }
+  return count;
 }
 
 const canShare = ({ frameSplit }: Work, { length }: readonly PlanNode[]): boolean =>
