@@ -5,6 +5,7 @@ export default defineConfig({
     include: [
       "packages/*/src/**/*.test.ts",
       "services/*/src/**/*.test.ts",
+      "bench/**/*.test.ts",
       "models/**/*.test.ts",
       "scripts/*.test.ts",
       "test/**/*.test.ts",

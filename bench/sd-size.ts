@@ -20,7 +20,7 @@ import { cacheDir, tinyCheckpoint } from "./places.js";
 const chunkValues = 1 << 20;
 
 /** What makes the small checkpoint's configs those of Stable Diffusion 1.x. */
-const sizes = {
+export const sdSizes = {
   unet: { block_out_channels: [320, 640, 1280, 1280], cross_attention_dim: 768, sample_size: 64 },
   vae: { block_out_channels: [128, 256, 512, 512], sample_size: 512 },
   text_encoder: {
@@ -28,7 +28,7 @@ const sizes = {
     ...{ num_hidden_layers: 12, num_attention_heads: 12 },
   },
 } as const;
-type Part = keyof typeof sizes;
+type Part = keyof typeof sdSizes;
 
 const parts: Readonly<
   Record<Part, { file: string; tensors: (config: JsonObject) => readonly WeightSpec[] }>
@@ -71,7 +71,7 @@ async function copyFolder(name: string, folder: string): Promise<void> {
 
 async function writePart(part: Part, folder: string): Promise<void> {
   const small = await readFile(join(tinyCheckpoint, part, "config.json"), "utf8");
-  const config = { ...jsonObject(JSON.parse(small)), ...sizes[part] };
+  const config = { ...jsonObject(JSON.parse(small)), ...sdSizes[part] };
   await mkdir(join(folder, part), { recursive: true });
   await writeFile(join(folder, part, "config.json"), JSON.stringify(config, null, 2));
   const { file, tensors } = parts[part];

@@ -20,12 +20,14 @@ export {
   type Failure,
   isTerminal,
   type LatentsAt,
+  type LayoutName,
   type Phase,
   type ResultFile,
   type Task,
 } from "./edit-record.js";
 export type { Effect, EffectOf } from "./effects.js";
 export type { CommitLog, CoordinatorEvent, EventOf, TaskOrigin } from "./events.js";
+export { type Piece, plannedPiece } from "./phase-work.js";
 export { whyWaits } from "./placement.js";
-export { type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
+export type { Plan } from "./planning.js";
 export type { Decision } from "./turn.js";

@@ -9,4 +9,5 @@ export {
 } from "./exchange.js";
 export { type ExchangeLimits, exchangeLimits } from "./limits.js";
 export type { ExchangeCounts, ShardConnection } from "./shard-connection.js";
+export { createStepPlan, type StepPlan } from "./step-plan.js";
 export type { ReduceOutcome } from "./step-run.js";
