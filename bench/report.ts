@@ -1,4 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { runCommand } from "../test/run-command.js";
 import { loadNow, machineText } from "./machine.js";
 import { resultsFile } from "./places.js";
 
@@ -100,11 +101,5 @@ export async function publishReport(
  * (2).
  */
 export async function runBench(main: () => Promise<boolean>, usage: string): Promise<void> {
-  try {
-    process.exitCode = (await main()) ? 0 : 1;
-  } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    console.error(`bench: ${message}\n\n${usage}`);
-    process.exitCode = 2;
-  }
+  await runCommand({ name: "bench", usage }, async () => ((await main()) ? 0 : 1));
 }

@@ -3,16 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { EditState } from "@retake/wire/edit";
+import { runCommand } from "../run-command.js";
 import { chanceOf } from "../sim/random.js";
 import { editSettings, snapshotEverySteps } from "./cases.js";
 import { type ChaosCluster, startChaosCluster } from "./chaos-cluster.js";
 import type { Holding } from "./held-process.js";
 import { percentile } from "./table.js";
 
-/**
- * `npm run chaos:cancel -- [--tries N] [--seed S]`: cancels edits at random moments. Does it take
- * effect within a step and a second, and is anything left behind?
- */
+const usage = `npm run chaos:cancel -- [options]: cancels edits at random moments
+  --tries N  default 200
+  --seed S   of the moments; default 1
+
+Does it take effect within a step and a second, and is anything left behind?`;
 
 const leaseMs = 3_000;
 const nodeCount = 2;
@@ -179,4 +181,4 @@ function report(about: {
   return inTime === ends.length && leaks.length === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+await runCommand({ name: "chaos:cancel", usage }, main);

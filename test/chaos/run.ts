@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { FaultPoint } from "@retake/errors";
+import { runCommand } from "../run-command.js";
 import { type ChaosCase, chaosCases } from "./cases.js";
 import { type ChaosCluster, startChaosCluster } from "./chaos-cluster.js";
 import { editAlone } from "./edit-alone.js";
@@ -78,7 +79,13 @@ class ChaosRun {
   }
 }
 
-/** `npm run chaos -- [--only TEXT] [--first N] [--cases N] [--seed S] [--keep]`. */
+const usage = `npm run chaos -- [options]: breaks a cluster of real processes at chosen moments
+  --only TEXT  cases whose name has the text, "kill-9" or "in-sampling" say
+  --first N    of these, from the Nth on; default 1
+  --cases N    so many of them; default all
+  --seed S     of what is drawn; default 1
+  --keep       leave the logs of a good run, too`;
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -114,4 +121,4 @@ async function main(): Promise<number> {
   return isGood ? 0 : 1;
 }
 
-process.exitCode = await main();
+await runCommand({ name: "chaos", usage }, main);
