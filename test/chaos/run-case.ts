@@ -115,7 +115,8 @@ export class CaseRun {
         return Number(about["step"]) >= step;
       case "before-publish":
       case "after-publish":
-        return about["step"] === step && isVictim;
+        // Who tunes from the first step on is the planner's choice.
+        return about["step"] === step && (isVictim || step === 0);
       default:
         return about["step"] === step;
     }
