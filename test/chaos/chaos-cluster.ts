@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { once } from "node:events";
+import { createHash, randomInt } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -169,11 +168,24 @@ function startProcess(
   return new HeldProcess({ ...about, logPath, faultPoints, onHeld });
 }
 
+/** Below those that systems give to whoever asks for any: nobody gets one meanwhile. */
+const portMin = 20_000;
+const portMax = 32_000;
+
 /** Ports that nobody uses now. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map(async (server) => once(server.close(), "close")));
-  return ports;
+async function freePorts(count: number): Promise<readonly number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(portMin, portMax);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }

@@ -5,7 +5,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import type { RetakeError } from "@retake/errors";
+import { Code, RetakeError } from "@retake/errors";
 import { protocolVersion, serverOptions } from "@retake/wire";
 import { decodeAddress, decodeArtifactId, decodeNodeId } from "@retake/wire/decoders";
 import type { NodeInfo } from "@retake/wire/membership";
@@ -220,9 +220,14 @@ async function listen(
   const health = new HealthImplementation({ "": "SERVING" });
   health.addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) {
+        resolve(bound);
+        return;
+      }
+      const message = `${address}: expected to listen there, got ${error.message}`;
+      reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: error }));
+    });
   });
   return { server, port, health };
 }
