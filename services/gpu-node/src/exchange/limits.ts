@@ -40,7 +40,7 @@ export const exchangeLimits: ExchangeLimits = {
   sweepBytes: 8 * mebibyte,
   heldRequestsMax: 4096,
   holdDurationMs: 2000,
-  answerDurationMs: 10_000,
+  answerDurationMs: 4_000,
   silencesMax: 2,
   absenceDurationMs: 5000,
   absencePauseMs: 100,
