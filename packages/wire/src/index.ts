@@ -28,4 +28,4 @@ export {
 export { errorOfFailure, errorOfStatus, failureOf } from "./failures/grpc-failure.js";
 export type { Failure } from "./generated/retake/v1/failure.js";
 export { protocolVersion } from "./protocol-version.js";
-export { commitSubject, shardSubject } from "./subjects.js";
+export { commitSubject, inboxPrefix, shardSubject } from "./subjects.js";

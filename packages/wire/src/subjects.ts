@@ -15,3 +15,6 @@ export function shardSubject({
 export function commitSubject(editId: EditId): string {
   return `retake.v1.${editId}.commit`;
 }
+
+/** Begins where answers to a role's requests go: others can be kept from reading them. */
+export const inboxPrefix = (role: "coordinator" | "node"): string => `_INBOX_${role}`;

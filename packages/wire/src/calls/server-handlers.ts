@@ -5,9 +5,12 @@ import type {
   handleServerStreamingCall,
   handleUnaryCall,
   Metadata,
+  ServerInterceptingCallInterface,
 } from "@grpc/grpc-js";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { statusOf } from "../failures/grpc-failure.js";
+import type { Role } from "../tls/role.js";
+import { roleOfCall } from "../tls/role-guard.js";
 import { send } from "./send.js";
 
 /** What a handler knows of its call. */
@@ -15,6 +18,8 @@ export interface CallContext {
   /** Aborted when the caller is gone, has canceled, or is tired of waiting. */
   readonly signal: AbortSignal;
   readonly metadata: Metadata;
+  /** Of the caller, by its certificate; undefined without one, or without TLS. */
+  readonly role: Role | undefined;
   /** host:port of the caller. */
   readonly peer: string;
 }
@@ -37,6 +42,7 @@ interface ServedCall {
   readonly metadata: Metadata;
   readonly cancelled: boolean;
   getPeer(): string;
+  getAuthContext(): ReturnType<ServerInterceptingCallInterface["getAuthContext"]>;
   on(event: "cancelled", listener: () => void): unknown;
 }
 
@@ -123,7 +129,8 @@ function contextOf(call: ServedCall, { subject }: HandlerOptions): CallContext {
   };
   if (call.cancelled) stop();
   else call.on("cancelled", stop);
-  return { signal: controller.signal, metadata: call.metadata, peer: call.getPeer() };
+  const { signal } = controller;
+  return { signal, metadata: call.metadata, role: roleOfCall(call), peer: call.getPeer() };
 }
 
 function streamContextOf<Response>(

@@ -71,7 +71,42 @@ export function errorOfStatus(thrown: unknown, subject: string): RetakeError {
   const sent = sentFailure(thrown);
   if (sent !== undefined) return sent;
   const [code, reason] = meanings.get(thrown.code) ?? [Code.Internal, "bug"];
+  if (reason === "unreachable") return unreachable(thrown, subject);
   return new RetakeError(code, reason, `${subject}: ${thrown.details}`, { cause: thrown });
+}
+
+/** What OpenSSL and Node say of a handshake that failed, and what it means here. */
+const handshakeProblems: readonly (readonly [said: RegExp, meaning: string])[] = [
+  [
+    /wrong version number|packet length too long/,
+    "expected a server with TLS, got one without; leave --tls away here, or give it there too",
+  ],
+  [
+    /certificate has expired|not yet valid/,
+    "expected a server whose certificate is valid today, got an expired one; renew it there",
+  ],
+  [
+    /does not match certificate's altnames/,
+    "expected a server of another role; look at the address, and at its certificate's DNS names",
+  ],
+  [
+    /self[- ]signed certificate|unable to (?:get|verify)|certificate signature/,
+    "expected a server that the CA in ca.crt has signed, got one of another CA; compare both",
+  ],
+];
+
+function unreachable(cause: ServiceError, subject: string): RetakeError {
+  const { details } = cause;
+  const [, meaning] = handshakeProblems.find(([said]) => said.test(details)) ?? [];
+  if (meaning !== undefined) {
+    const message = `${subject}: ${meaning} (${details.replace(/\s+/g, " ").trim()})`;
+    return new RetakeError(Code.Unavailable, "tls-failed", message, { cause });
+  }
+  // A server with TLS closes the connection of a client without, and says nothing.
+  const isClosed = details.includes("Last error: Failed to connect");
+  const advice = isClosed ? "; if the server has TLS, give --tls" : "";
+  const message = `${subject}: ${details.trim()}${advice}`;
+  return new RetakeError(Code.Unavailable, "unreachable", message, { cause });
 }
 
 function isServiceError(thrown: unknown): thrown is ServiceError {
