@@ -7,6 +7,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import { protocolVersion, serveMetrics } from "@retake/wire";
 import { decodeAddress } from "@retake/wire/decoders";
+import { openTls, plainTransport, type Refusal, type Transport } from "@retake/wire/tls";
 import type { Logger } from "pino";
 import { type DecideOptions, defaultOptions } from "./job/cluster-state.js";
 import type { EditStores } from "./loop/adopt.js";
@@ -43,6 +44,8 @@ export interface CoordinatorOptions {
   readonly storeFolder?: string | undefined;
   /** Names the callers' tenants; needed unless it listens on loopback. */
   readonly tokensFile?: string | undefined;
+  /** ca.crt, tls.crt and tls.key of a coordinator; without them, calls can be read by all. */
+  readonly tlsFolder?: string | undefined;
   /** host:port of /metrics; none without. */
   readonly metricsListen?: string | undefined;
   /** Says over gRPC what can be called. Default false. */
@@ -79,12 +82,14 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const { logger, listen = "127.0.0.1:0" } = options;
   const id = `coordinator-${randomUUID().slice(0, 8)}`;
   const callers = await openCallers(options, listen);
-  const opened = await openStores(options, id);
+  const transport = await openTransport(options);
+  const opened = await openStores(options, { name: id, transport });
   const { stores, artifacts } = opened;
   const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
   await mkdir(workFolder, { recursive: true });
   let reign: Reign | undefined;
-  const about = { version: ownVersion(), nowUnixMs: Date.now };
+  const { expiresAtMs } = transport;
+  const about = { version: ownVersion(), nowUnixMs: Date.now, expiresAtMs };
   const metrics = createMetrics(() => reign, about);
   // Members of a tuning exchange gradients over NATS: without one, each tunes alone.
   const alone = (options.natsServers ?? []).length === 0 ? { membersMax: 1 } : {};
@@ -101,10 +106,14 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
   };
   const { reflects = false } = options;
-  const server = await serveGrpc(cluster, { listen, reflects });
+  const onRefused = (refusal: Refusal): void => {
+    metrics.onRefused(refusal);
+    logCallError(logger, refusal.error);
+  };
+  const server = await serveGrpc(cluster, { listen, reflects, transport, onRefused });
   const metricsServer = await openMetrics(metrics.registry, options);
   const leading = lead(options, cluster, {
-    ...{ decideOptions, metrics },
+    ...{ decideOptions, metrics, transport },
     onReign: (now) => {
       reign = now;
       server.setServing(now !== undefined);
@@ -119,6 +128,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     await server.close();
     metricsServer?.server.close();
     await opened.close();
+    transport.close();
     await rm(workFolder, { recursive: true, force: true });
   };
   const address = options.advertise ?? listen.replace(/:\d+$/, `:${server.port}`);
@@ -138,12 +148,13 @@ function lead(
   about: {
     readonly decideOptions: DecideOptions;
     readonly metrics: Metrics;
+    readonly transport: Transport;
     readonly onReign: (reign: Reign | undefined) => void;
   },
 ): { readonly active: Promise<void>; readonly stop: () => Promise<void> } {
-  const { decideOptions, metrics, onReign } = about;
+  const { decideOptions, metrics, transport, onReign } = about;
   const stop = new AbortController();
-  const tasks = { artifacts, workFolder, logger, retakeVersion: ownVersion() };
+  const tasks = { artifacts, workFolder, logger, transport, retakeVersion: ownVersion() };
   const options = {
     ...{ coordinatorId, stores, decideOptions, nowUnixMs: Date.now, logger },
     createRunner: (begun: Reign) => createTaskRunner(begun, tasks),
@@ -179,7 +190,19 @@ interface OpenedStores {
   close(): Promise<void>;
 }
 
-async function openStores(options: CoordinatorOptions, name: string): Promise<OpenedStores> {
+async function openTransport({ tlsFolder, logger }: CoordinatorOptions): Promise<Transport> {
+  if (tlsFolder === undefined) return plainTransport;
+  return openTls(tlsFolder, {
+    ...{ as: "coordinator", nowMs: Date.now },
+    onReload: () => logger.info({ tlsFolder }, "certificates changed"),
+    onError: ({ code, reason, message }) => logger.error({ code, reason }, message),
+  });
+}
+
+async function openStores(
+  options: CoordinatorOptions,
+  { name, transport }: { readonly name: string; readonly transport: Transport },
+): Promise<OpenedStores> {
   const { natsServers = [], storeFolder, storeName, replicas } = options;
   const artifacts =
     storeFolder === undefined
@@ -188,7 +211,9 @@ async function openStores(options: CoordinatorOptions, name: string): Promise<Op
   if (natsServers.length === 0) {
     return { stores: createMemoryStores(storeCodecs), artifacts, close: async () => {} };
   }
-  const connection: NatsConnection = await connectNats({ servers: natsServers, name });
+  const connection: NatsConnection = await connectNats({
+    ...{ servers: natsServers, name, tls: transport.nats },
+  });
   try {
     const stores = await openJetStreamStores(connection, storeCodecs, {
       ...(storeName === undefined ? {} : { name: storeName }),
@@ -205,7 +230,9 @@ async function openCallers(options: CoordinatorOptions, listen: string) {
   decodeAddressToListen(listen);
   const isOpen = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(listen);
   if (options.tokensFile === undefined && !isOpen) {
-    const message = `--listen ${listen}: expected --tokens beyond loopback, got none; name a file`;
+    const message =
+      `--listen ${listen}: expected --tokens beyond loopback, got none; name a file, by which ` +
+      "clients are told apart (--tls encrypts, and tells nodes and coordinators)";
     throw new RetakeError(Code.InvalidArgument, "bad-option", message);
   }
   const tokens = options.tokensFile === undefined ? [] : await readTokens(options.tokensFile);

@@ -29,5 +29,6 @@ export { openJetStreamStores } from "./store/jetstream-stores.js";
 export { createMemoryArtifacts } from "./store/memory-artifacts.js";
 export { createMemoryStores } from "./store/memory-stores.js";
 export { connectNats } from "./store/nats-connection.js";
+export { natsPermissions } from "./store/nats-permissions.js";
 export { type NatsServer, startNatsCluster, startNatsServer } from "./store/nats-server.js";
 export { decideGarbage } from "./store/retention.js";

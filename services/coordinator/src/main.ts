@@ -3,6 +3,7 @@ import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 import { type CoordinatorOptions, createCoordinator } from "./create-coordinator.js";
 import type { GarbageOptions } from "./rpc/garbage.js";
+import { natsAuthorization, natsPermissions } from "./store/nats-permissions.js";
 
 const usage = `node services/coordinator/dist/main.js [options]
   --listen HOST:PORT    where nodes and clients call (default 127.0.0.1:0, a free port)
@@ -12,6 +13,10 @@ const usage = `node services/coordinator/dist/main.js [options]
   --replicas 1|3        of what is stored in NATS
   --store-folder PATH   for artifacts; none: in memory
   --tokens FILE         tenants and SHA-256 of their tokens; needed beyond loopback
+  --tls DIR             ca.crt, tls.crt, tls.key of coordinator.retake (SERVICE.md): calls and
+                        NATS are encrypted, and callers need a certificate of the right role;
+                        changed files are taken up within 10 s. Without: only in a trusted network
+  --nats-permissions    print who may touch which subjects, for nats-server's configuration
   --metrics HOST:PORT   where Prometheus asks for /metrics
   --reflection          say over gRPC what can be called
   --lease-ms N          how long a silent node keeps its place (default 10000)
@@ -24,8 +29,8 @@ async function main(args: readonly string[]): Promise<void> {
   try {
     armFaultPoints(process.env["RETAKE_FAULT_POINTS"], process);
     const options = optionsOf(args);
-    if (options === undefined) {
-      process.stdout.write(`${usage}\n`);
+    if (typeof options === "string") {
+      process.stdout.write(`${options}\n`);
       return;
     }
     const coordinator = await createCoordinator({ ...options, logger });
@@ -43,14 +48,18 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> | undefined {
+/** What was asked for; or a page to print instead. */
+function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> | string {
   const values = parsed(args);
-  if (values.help === true) return undefined;
+  if (values.help === true) return usage;
+  if (values["nats-permissions"] === true) {
+    return natsAuthorization(natsPermissions(values["store-name"] ?? "retake"));
+  }
   const leaseDurationMs = decodeMs(values["lease-ms"], "--lease-ms");
   return {
     ...{ listen: values.listen, advertise: values.advertise, natsServers: values.nats },
     ...{ storeName: values["store-name"], storeFolder: values["store-folder"] },
-    ...{ tokensFile: values.tokens, metricsListen: values.metrics },
+    ...{ tokensFile: values.tokens, tlsFolder: values.tls, metricsListen: values.metrics },
     ...{ replicas: decodeReplicas(values.replicas), reflects: values.reflection },
     leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
     garbage: keptOf(values["keep-edits-ms"]),
@@ -65,10 +74,11 @@ function parsed(args: readonly string[]) {
       args: [...args],
       options: {
         ...{ listen: text, advertise: text, nats: { type: "string", multiple: true } },
-        ...{ "store-name": text, "store-folder": text, tokens: text, metrics: text },
+        ...{ "store-name": text, "store-folder": text, tokens: text, tls: text, metrics: text },
         ...{ replicas: text, "lease-ms": text, "leader-lease-ms": text },
         "keep-edits-ms": text,
         ...{ help: { type: "boolean" }, reflection: { type: "boolean" } },
+        "nats-permissions": { type: "boolean" },
       },
     }).values;
   } catch (thrown) {

@@ -5,11 +5,30 @@ import { pino } from "pino";
 import { createGpuNode, type GpuNodeOptions } from "./rpc/gpu-node.js";
 import { type EngineName, engineNames } from "./runtime/engine.js";
 
+const usage = `node services/gpu-node/dist/main.js [options]
+  --coordinator HOST:PORT  whose cluster to join
+  --node-id NAME           in that cluster; a node that comes back keeps it
+  --model PATH|ID          a checkpoint to serve; again for more
+  --cache DIR              for artifacts, compiled programs and converted weights
+  --engine NAME            one of ${engineNames.join(", ")}
+  --threads N              of a pass (default one a core)
+  --listen HOST:PORT       where coordinator and nodes call (default 127.0.0.1:0, a free port)
+  --advertise HOST:PORT    how they reach it, where that is another address
+  --token-file FILE        the token of the tenant "cluster", where the coordinator asks for one
+  --tls DIR                ca.crt, tls.crt, tls.key of node.retake (README.md): calls and NATS are
+                           encrypted, only coordinators may give tasks and only nodes ask as peers;
+                           changed files are taken up within 10 s. Without: in a trusted network
+  --metrics HOST:PORT      where Prometheus asks for /metrics`;
+
 /** Runs a node until it is told to end: SIGTERM lets it hand over its work first. */
 async function main(args: readonly string[]): Promise<void> {
   const logger = pino({ base: { pid: process.pid } });
   try {
     armFaultPoints(process.env["RETAKE_FAULT_POINTS"], process);
+    if (args.includes("--help")) {
+      process.stdout.write(`${usage}\n`);
+      return;
+    }
     const { tokenFile, ...options } = optionsOf(args);
     const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, "utf8")).trim();
     const node = await createGpuNode({ ...options, token, logger });
@@ -41,6 +60,7 @@ function optionsOf(
         advertise: text,
         cache: text,
         "token-file": text,
+        tls: text,
         metrics: text,
         model: { type: "string", multiple: true },
       },
@@ -54,7 +74,7 @@ function optionsOf(
     threads: values.threads === undefined ? undefined : decodeThreads(values.threads),
     ...{ listen: values.listen, advertise: values.advertise, metricsListen: values.metrics },
     cacheDir: given(values.cache, "--cache"),
-    tokenFile: values["token-file"],
+    ...{ tokenFile: values["token-file"], tlsFolder: values.tls },
   };
 }
 

@@ -18,16 +18,16 @@ export function artifactService(cluster: Cluster) {
   const { artifacts, called, assertOperator } = cluster;
   return {
     stat: handleUnary(async ({ artifactId }: StatRequest, context): Promise<StatResponse> => {
-      assertOperator(context.metadata);
+      assertOperator(context);
       const found = await artifacts.stat(decodeArtifactId(artifactId, { subject: "artifact" }));
       return { found: found !== undefined, sizeBytes: found?.sizeBytes ?? 0 };
     }, called("ArtifactService.Stat")),
     pull: handleServerStream(async (request: PullRequest, stream: StreamContext<PullResponse>) => {
-      assertOperator(stream.metadata);
+      assertOperator(stream);
       await pull(artifacts, request, stream);
     }, called("ArtifactService.Pull")),
     collectGarbage: handleUnary(async (request: CollectGarbageRequest, context) => {
-      assertOperator(context.metadata);
+      assertOperator(context);
       return removeGarbage(cluster, request);
     }, called("ArtifactService.CollectGarbage")),
   };

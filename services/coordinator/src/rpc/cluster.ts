@@ -1,4 +1,3 @@
-import type { Metadata } from "@grpc/grpc-js";
 import { Code, RetakeError } from "@retake/errors";
 import type { HandlerOptions } from "@retake/wire";
 import { errorOfFailure } from "@retake/wire";
@@ -9,7 +8,7 @@ import type { EditStores } from "../loop/adopt.js";
 import type { Reign } from "../loop/reign.js";
 import type { ArtifactStore } from "../store/artifact-store.js";
 import type { ModelCatalog } from "./model-catalog.js";
-import type { TenantOf } from "./tokens.js";
+import type { OperatorCheck, TenantOf } from "./tokens.js";
 import type { VideoProbes } from "./video-probes.js";
 
 /** What the services work with. */
@@ -18,7 +17,7 @@ export interface Cluster {
   readonly reign: () => Reign;
   readonly tenantOf: TenantOf;
   /** @throws RetakeError  `not-allowed` unless it is a node, or who runs the cluster */
-  readonly assertOperator: (metadata: Metadata) => void;
+  readonly assertOperator: OperatorCheck;
   readonly stores: EditStores;
   readonly artifacts: ArtifactStore;
   readonly models: ModelCatalog;

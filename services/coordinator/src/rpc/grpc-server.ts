@@ -1,9 +1,8 @@
-import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { Code, RetakeError } from "@retake/errors";
-import { serverOptions } from "@retake/wire";
 import { ArtifactServiceService } from "@retake/wire/artifact";
 import { EditServiceService } from "@retake/wire/edit";
 import { MembershipServiceService } from "@retake/wire/membership";
+import { type CallerRules, createServer, type Refusal, type Transport } from "@retake/wire/tls";
 import { HealthImplementation } from "grpc-health-check";
 import { artifactService } from "./artifact-service.js";
 import type { Cluster } from "./cluster.js";
@@ -12,6 +11,19 @@ import { membershipService } from "./membership-service.js";
 import { addReflection } from "./reflection.js";
 
 const shutdownDurationMs = 2_000;
+
+/** By TLS: who may call what. Tokens are looked at after that, as without TLS. */
+const callers: CallerRules = {
+  "/retake.v1.EditService": ["client", "token"],
+  "/retake.v1.MembershipService": ["node"],
+  "/retake.v1.MembershipService/ListNodes": ["client", "token"],
+  "/retake.v1.MembershipService/Drain": ["node", "client", "token"],
+  "/retake.v1.ArtifactService": ["node"],
+  "/retake.v1.ArtifactService/CollectGarbage": ["client", "token"],
+  "/grpc.health.v1.Health": ["anybody"],
+  "/grpc.reflection.v1.ServerReflection": ["client", "token"],
+  "/grpc.reflection.v1alpha.ServerReflection": ["client", "token"],
+};
 
 export interface GrpcServer {
   readonly port: number;
@@ -22,9 +34,15 @@ export interface GrpcServer {
 /** Serves all that a coordinator answers. */
 export async function serveGrpc(
   cluster: Cluster,
-  { listen, reflects }: { readonly listen: string; readonly reflects: boolean },
+  options: {
+    readonly listen: string;
+    readonly reflects: boolean;
+    readonly transport: Transport;
+    readonly onRefused: (refusal: Refusal) => void;
+  },
 ): Promise<GrpcServer> {
-  const server = new Server(serverOptions);
+  const { listen, reflects, transport, onRefused } = options;
+  const server = createServer(transport, { callers, onRefused });
   server.addService(EditServiceService, editService(cluster));
   server.addService(MembershipServiceService, membershipService(cluster));
   server.addService(ArtifactServiceService, artifactService(cluster));
@@ -32,7 +50,7 @@ export async function serveGrpc(
   health.addToServer(server);
   if (reflects) await addReflection(server);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(listen, transport.serverCredentials(), (error, bound) => {
       if (error === null) {
         resolve(bound);
         return;

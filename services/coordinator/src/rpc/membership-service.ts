@@ -42,7 +42,7 @@ export function membershipService(cluster: Cluster) {
   const checked =
     <Request, Response>(handler: (request: Request, context: CallContext) => Promise<Response>) =>
     async (request: Request, context: CallContext): Promise<Response> => {
-      cluster.assertOperator(context.metadata);
+      cluster.assertOperator(context);
       return handler(request, context);
     };
   return {

@@ -1,3 +1,4 @@
+import type { Refusal } from "@retake/wire/tls";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { CoordinatorEvent } from "../job/events.js";
 import type { Decision } from "../job/turn.js";
@@ -8,13 +9,21 @@ import { createJobMetrics } from "./job-metrics.js";
 export interface Metrics {
   readonly registry: Registry;
   readonly onDecision: (event: CoordinatorEvent, decision: Decision) => void;
+  /** Of callers whose certificate is not of the right role. */
+  readonly onRefused: (refusal: Refusal) => void;
 }
 
 /** @param reign  the one under way, if any: its gauges are read when somebody asks */
 export function createMetrics(
   reign: () => Reign | undefined,
-  { version, nowUnixMs }: { readonly version: string; readonly nowUnixMs: () => number },
+  about: {
+    readonly version: string;
+    readonly nowUnixMs: () => number;
+    /** Of the certificate; undefined without one. */
+    readonly expiresAtMs: () => number | undefined;
+  },
 ): Metrics {
+  const { version, nowUnixMs, expiresAtMs } = about;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -25,6 +34,10 @@ export function createMetrics(
   const refused = new Counter({
     ...{ name: "retake_events_refused_total", help: "Events that were refused", registers },
     labelNames: ["reason"],
+  });
+  const calls = new Counter({
+    ...{ name: "retake_calls_refused_total", help: "Calls without the right role", registers },
+    labelNames: ["service", "caller"],
   });
   const effects = new Counter({
     ...{ name: "retake_effects_total", help: "What was decided to be done", registers },
@@ -50,7 +63,7 @@ export function createMetrics(
       [...state.edits.values()].flatMap(({ record }) => record.tasks.map(({ kind }) => kind)),
     ),
   );
-  single(registers, reign);
+  single(registers, { reign, expiresAtMs });
   new Gauge({
     ...{ name: "retake_build_info", help: "The release that runs", registers },
     labelNames: ["version"],
@@ -58,6 +71,7 @@ export function createMetrics(
   const onJobDecision = createJobMetrics(registry, reign, nowUnixMs);
   return {
     registry,
+    onRefused: ({ service, caller }) => calls.inc({ service, caller }),
     onDecision: (event, decision) => {
       const { kind } = event;
       events.inc({ kind });
@@ -68,7 +82,23 @@ export function createMetrics(
   };
 }
 
-function single(registers: Registry[], reign: () => Reign | undefined): void {
+function single(
+  registers: Registry[],
+  {
+    reign,
+    expiresAtMs,
+  }: {
+    readonly reign: () => Reign | undefined;
+    readonly expiresAtMs: () => number | undefined;
+  },
+): void {
+  new Gauge({
+    ...{ name: "retake_certificate_expires_seconds", registers },
+    help: "Unix time when the certificate in use runs out; 0 without one",
+    collect() {
+      this.set((expiresAtMs() ?? 0) / 1000);
+    },
+  });
   new Gauge({
     ...{ name: "retake_epoch", help: "Of this coordinator; 0 while another leads", registers },
     collect() {

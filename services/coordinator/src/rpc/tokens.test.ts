@@ -15,6 +15,10 @@ function bearer(authorization?: string): Metadata {
   return metadata;
 }
 
+const caller = (authorization?: string) => ({
+  ...{ metadata: bearer(authorization), role: undefined },
+});
+
 async function tokensIn(text: string) {
   const path = join(folder, "tokens");
   await writeFile(path, text);
@@ -53,10 +57,18 @@ describe("operatorsBy", () => {
     const tokens = await tokensIn(`cluster ${hashOf("c")}\none ${hashOf("1")}\n`);
     for (const isOpen of [true, false]) {
       const assertOperator = operatorsBy(tenantsBy(tokens, { isOpen }), { isOpen });
-      assertOperator(bearer("Bearer c"));
-      expect(() => assertOperator(bearer("Bearer 1"))).toThrow("got one's");
-      if (isOpen) assertOperator(bearer());
-      else expect(() => assertOperator(bearer())).toThrow("got none");
+      assertOperator(caller("Bearer c"));
+      expect(() => assertOperator(caller("Bearer 1"))).toThrow("got one's");
+      if (isOpen) assertOperator(caller());
+      else expect(() => assertOperator(caller())).toThrow("got none");
+    }
+  });
+
+  it("lets a node in by its certificate, and nobody else by theirs", () => {
+    const assertOperator = operatorsBy(tenantsBy([], { isOpen: false }), { isOpen: false });
+    assertOperator({ metadata: bearer(), role: "node" });
+    for (const role of ["client", "coordinator", "nats"] as const) {
+      expect(() => assertOperator({ metadata: bearer(), role })).toThrow("got none");
     }
   });
 
@@ -64,6 +76,6 @@ describe("operatorsBy", () => {
     const tokens = await tokensIn(`local ${hashOf("l")}\n`);
     const tenantOf = tenantsBy(tokens, { isOpen: false });
     const assertOperator = operatorsBy(tenantOf, { isOpen: false });
-    expect(() => assertOperator(bearer("Bearer l"))).toThrow("got local's");
+    expect(() => assertOperator(caller("Bearer l"))).toThrow("got local's");
   });
 });

@@ -2,9 +2,13 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Metadata } from "@grpc/grpc-js";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import type { CallContext } from "@retake/wire";
 
 /** Whose edits a caller may see. */
 export type TenantOf = (metadata: Metadata) => string;
+
+/** Refuses who is neither a node nor runs the cluster. */
+export type OperatorCheck = (caller: Pick<CallContext, "metadata" | "role">) => void;
 
 /** Of nodes, and of who runs the cluster: what they may do is not of one tenant. */
 const operatorTenant = "cluster";
@@ -65,13 +69,11 @@ export function tenantsBy(tokens: readonly Token[], { isOpen }: { isOpen: boolea
 
 /**
  * @returns  throws RetakeError `not-allowed` for a caller that is neither a node nor runs the
- *           cluster: its token is not the one of the tenant "cluster"
+ *           cluster: it has neither a node's certificate nor the token of the tenant "cluster"
  */
-export function operatorsBy(
-  tenantOf: TenantOf,
-  { isOpen }: { isOpen: boolean },
-): (metadata: Metadata) => void {
-  return (metadata) => {
+export function operatorsBy(tenantOf: TenantOf, { isOpen }: { isOpen: boolean }): OperatorCheck {
+  return ({ metadata, role }) => {
+    if (role === "node") return;
     const tenant = tenantOf(metadata);
     if (tenant === operatorTenant || (isOpen && tenant === localTenant)) return;
     const message = `token: expected the one of the tenant ${operatorTenant}, got ${tenant}'s`;

@@ -7,7 +7,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import type { NatsTls } from "@retake/wire/tls";
 import { atExit } from "../media/at-exit.js";
+import { natsSecurity } from "./nats-connection.js";
+import { natsAuthorization, natsPermissions } from "./nats-permissions.js";
 
 export interface NatsServer {
   /** nats://127.0.0.1:PORT */
@@ -20,6 +23,8 @@ export interface NatsServer {
   stop(): Promise<void>;
   /** kill -9, as a crash would. */
   kill(): Promise<void>;
+  /** Takes up changed certificates; connections stay. */
+  reload(): void;
   /** Starts one that has ended again, at its port, with what it had stored. */
   restart(): Promise<NatsServer>;
 }
@@ -34,6 +39,17 @@ export interface NatsServerOptions {
   readonly syncAlways?: boolean;
   readonly hasJetStream?: boolean;
   readonly cluster?: ClusterPlace;
+  readonly tls?: NatsServerTls | undefined;
+}
+
+/** Lets in who has a certificate of the CA, to what its role may do. */
+export interface NatsServerTls {
+  /** ca.crt, tls.crt and tls.key of the server. */
+  readonly folder: string;
+  /** A coordinator's: to see whether the server answers. */
+  readonly probe: NatsTls;
+  /** Of the stores. Default "retake". */
+  readonly storeName?: string;
 }
 
 export interface ClusterPlace {
@@ -73,12 +89,16 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   try {
     const port = await reportedPort(join(folder, `nats-server_${process_.pid}.ports`), running);
     await untilReady(
-      { port, hasJetStream: hasJetStream && options.cluster === undefined },
+      {
+        ...{ port, tls: options.tls?.probe },
+        hasJetStream: hasJetStream && options.cluster === undefined,
+      },
       running,
     );
     const restart = (): Promise<NatsServer> => startNatsServer({ ...options, port });
     const url = `nats://${loopback}:${port}`;
-    return { url, port, pid: process_.pid ?? 0, restart, ...running.handle };
+    const reload = (): void => void process_.kill("SIGHUP");
+    return { url, port, pid: process_.pid ?? 0, restart, reload, ...running.handle };
   } catch (thrown) {
     await running.handle.kill();
     const log = await readFile(logPath, "utf8").catch(() => "");
@@ -93,14 +113,14 @@ export async function startNatsCluster(options: {
   readonly programPath: string;
   readonly folder: string;
   readonly serverCount: number;
+  readonly tls?: NatsServerTls | undefined;
 }): Promise<readonly NatsServer[]> {
-  const { programPath, folder, serverCount } = options;
+  const { programPath, folder, serverCount, tls } = options;
   const routePorts = await freePorts(serverCount);
   const names = routePorts.map((_, index) => `n${index + 1}`);
   const starting = names.map((serverName, index) =>
     startNatsServer({
-      programPath,
-      folder: join(folder, serverName),
+      ...{ programPath, tls, folder: join(folder, serverName) },
       cluster: { serverName, port: routePorts[index] ?? 0, routePorts },
     }),
   );
@@ -112,7 +132,8 @@ export async function startNatsCluster(options: {
     const failed = started.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
     for (const { port } of servers) {
-      await untilReady({ port, hasJetStream: true }, { failure: () => undefined });
+      const ready = { port, hasJetStream: true, tls: tls?.probe };
+      await untilReady(ready, { failure: () => undefined });
     }
     return servers;
   } catch (thrown) {
@@ -134,6 +155,7 @@ function serverConfig(options: NatsServerOptions & { readonly logPath: string })
     const sync = syncAlways ? "sync_interval: always" : "";
     lines.push(`jetstream { store_dir: ${quoted(join(folder, "jetstream"))}\n ${sync} }`);
   }
+  if (options.tls !== undefined) lines.push(...tlsConfig(options.tls));
   if (cluster !== undefined) {
     const routes = cluster.routePorts.map((routePort) => `"nats://${loopback}:${routePort}"`);
     lines.push(
@@ -142,6 +164,15 @@ function serverConfig(options: NatsServerOptions & { readonly logPath: string })
     );
   }
   return `${lines.join("\n")}\n`;
+}
+
+function tlsConfig({ folder, storeName = "retake" }: NatsServerTls): readonly string[] {
+  const path = (name: string): string => JSON.stringify(join(folder, name));
+  const files = `cert_file: ${path("tls.crt")}\n key_file: ${path("tls.key")}`;
+  return [
+    `tls { ${files}\n ca_file: ${path("ca.crt")}\n verify_and_map: true }`,
+    natsAuthorization(natsPermissions(storeName)),
+  ];
 }
 
 interface Running {
@@ -184,12 +215,22 @@ async function reportedPort(portsPath: string, running: Running): Promise<number
 }
 
 async function untilReady(
-  { port, hasJetStream }: { readonly port: number; readonly hasJetStream: boolean },
+  asked: {
+    readonly port: number;
+    readonly hasJetStream: boolean;
+    readonly tls: NatsTls | undefined;
+  },
   running: Running,
 ): Promise<void> {
   await polled(running, async () => {
-    const servers = `${loopback}:${port}`;
-    const connection = await connect({ servers, reconnect: false, timeout: 1000 });
+    const { port, hasJetStream, tls } = asked;
+    const servers = [`${loopback}:${port}`];
+    const connection = await connect({
+      servers,
+      reconnect: false,
+      timeout: 1000,
+      ...natsSecurity(tls),
+    });
     try {
       if (hasJetStream) {
         const jsm = await jetstreamManager(connection, { timeout: 1000, checkAPI: false });

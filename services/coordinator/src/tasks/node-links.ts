@@ -1,15 +1,19 @@
-import { credentials } from "@grpc/grpc-js";
-import { clientOptions } from "@retake/wire";
 import { NodeServiceClient } from "@retake/wire/node";
+import type { Transport } from "@retake/wire/tls";
 
 /** Connections to nodes, one for each address. */
 export class NodeLinks {
   readonly #clients = new Map<string, NodeServiceClient>();
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
 
   to(address: string): NodeServiceClient {
     const known = this.#clients.get(address);
     if (known !== undefined) return known;
-    const client = new NodeServiceClient(address, credentials.createInsecure(), clientOptions);
+    const client = new NodeServiceClient(...this.#transport.to(address, "node"));
     this.#clients.set(address, client);
     return client;
   }

@@ -1,5 +1,6 @@
 import { fromUnknown } from "@retake/errors";
 import { callUnary, failureOf } from "@retake/wire";
+import type { Transport } from "@retake/wire/tls";
 import type { Logger } from "pino";
 import type { NodeView } from "../job/cluster-state.js";
 import type { EditRecord, Task } from "../job/edit-record.js";
@@ -28,13 +29,18 @@ export class NodeTasks {
   readonly #reign: Reign;
   readonly #artifacts: ArtifactStore;
   readonly #logger: Logger;
-  readonly #links = new NodeLinks();
+  readonly #links: NodeLinks;
   readonly #calls = new Map<string, OpenCall>();
 
-  constructor(reign: Reign, artifacts: ArtifactStore, logger: Logger) {
+  constructor(
+    reign: Reign,
+    artifacts: ArtifactStore,
+    { logger, transport }: { readonly logger: Logger; readonly transport: Transport },
+  ) {
     this.#reign = reign;
     this.#artifacts = artifacts;
     this.#logger = logger;
+    this.#links = new NodeLinks(transport);
   }
 
   start(effect: EffectOf<"start-task">): void {

@@ -1,3 +1,4 @@
+import type { Transport } from "@retake/wire/tls";
 import type { Logger } from "pino";
 import type { Reign, TaskEffect, TaskRunner } from "../loop/reign.js";
 import { type HereOptions, HereTasks } from "./here-tasks.js";
@@ -7,14 +8,14 @@ import { watchedArtifacts } from "./watched-artifacts.js";
 /** Runs what a reign decides: on nodes, or in this process. */
 export function createTaskRunner(
   reign: Reign,
-  options: HereOptions & { readonly logger: Logger },
+  options: HereOptions & { readonly logger: Logger; readonly transport: Transport },
 ): TaskRunner {
   const artifacts = watchedArtifacts(options.artifacts, {
     onFull: (what) => reign.tell({ kind: "store-full", what }),
     onRoom: () => reign.tell({ kind: "store-has-room" }),
     signal: reign.signal,
   });
-  const onNodes = new NodeTasks(reign, artifacts, options.logger);
+  const onNodes = new NodeTasks(reign, artifacts, options);
   const here = new HereTasks(reign, { ...options, artifacts });
   const run = (effect: TaskEffect): void => {
     switch (effect.kind) {

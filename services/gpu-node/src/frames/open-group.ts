@@ -1,11 +1,11 @@
-import { credentials } from "@grpc/grpc-js";
 import type { FrameShard } from "@retake/model/frames";
-import { clientOptions, readStream, type StreamContext } from "@retake/wire";
+import { readStream, type StreamContext } from "@retake/wire";
 import {
   type FramesMember,
   PeerServiceClient,
   type PullActivationsResponse,
 } from "@retake/wire/peer";
+import { plainTransport, type Transport } from "@retake/wire/tls";
 import { FrameGroup } from "./frame-group.js";
 import { activationBytesMax, peerPatienceMs } from "./limits.js";
 
@@ -17,14 +17,17 @@ export function openGroup(
     readonly shard: FrameShard;
     readonly members: readonly FramesMember[];
   },
-  { signal }: { readonly signal: AbortSignal },
+  {
+    signal,
+    transport = plainTransport,
+  }: { readonly signal: AbortSignal; readonly transport?: Transport },
 ): FrameGroup {
   const { groupId, epoch, shard, members } = terms;
   return new FrameGroup(shard, {
     patienceMs: peerPatienceMs,
     open: (rank) => (stop) => {
       const address = members[rank]?.address ?? "";
-      const client = new PeerServiceClient(address, credentials.createInsecure(), clientOptions);
+      const client = new PeerServiceClient(...transport.to(address, "node"));
       const ended = AbortSignal.any([signal, stop]);
       ended.addEventListener("abort", () => client.close(), { once: true });
       const request = { groupId, rank: shard.rank, epoch };

@@ -5,6 +5,7 @@ import {
   type PredictBranchRequest,
   type PredictBranchResponse,
 } from "@retake/wire/peer";
+import { plainTransport } from "@retake/wire/tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hostTensor } from "../tasks/host-tensors.js";
 import { BranchLink } from "./branch-link.js";
@@ -61,7 +62,12 @@ describe("BranchLink", () => {
     new BranchLink(
       { address, branchTaskId: "b", epoch: 1 },
       {
-        ...{ shape, signal: new AbortController().signal, nowMs: () => performance.now() },
+        ...{
+          transport: plainTransport,
+          shape,
+          signal: new AbortController().signal,
+          nowMs: () => performance.now(),
+        },
         ...{ patienceMsMin, onLost: (reason: string) => void lost.push(reason) },
       },
     );

@@ -1,11 +1,11 @@
-import { credentials } from "@grpc/grpc-js";
 import { fromUnknown } from "@retake/errors";
-import { type BidiCall, clientOptions, openBidi } from "@retake/wire";
+import { type BidiCall, openBidi } from "@retake/wire";
 import {
   PeerServiceClient,
   type PredictBranchRequest,
   type PredictBranchResponse,
 } from "@retake/wire/peer";
+import type { Transport } from "@retake/wire/tls";
 import { float32Values } from "../tasks/host-tensors.js";
 import type { BranchHelper } from "../tasks/sample.js";
 import { bytesOfValues, valuesOfBytes } from "./latent-bytes.js";
@@ -21,6 +21,7 @@ interface Asked {
 }
 
 export interface BranchLinkOptions {
+  readonly transport: Transport;
   /** Of the latents. */
   readonly shape: readonly number[];
   readonly signal: AbortSignal;
@@ -47,8 +48,8 @@ export class BranchLink {
     const subject = `branch ${branchTaskId} at ${address}`;
     this.#options = options;
     this.#address = address;
-    this.#client = new PeerServiceClient(address, credentials.createInsecure(), clientOptions);
-    const { signal, shape } = options;
+    const { signal, shape, transport } = options;
+    this.#client = new PeerServiceClient(...transport.to(address, "node"));
     this.#call = openBidi(this.#client.predictBranch.bind(this.#client), { subject, signal });
     const value = { taskId: branchTaskId, epoch, shape: [...shape] };
     void this.#send({ $case: "open", value });

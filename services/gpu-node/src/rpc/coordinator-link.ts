@@ -1,5 +1,5 @@
-import { credentials, Metadata } from "@grpc/grpc-js";
-import { type CallSettings, callUnary, clientOptions, readStream } from "@retake/wire";
+import { Metadata } from "@grpc/grpc-js";
+import { type CallSettings, callUnary, readStream } from "@retake/wire";
 import { ArtifactServiceClient, type Chunk } from "@retake/wire/artifact";
 import {
   type HeartbeatRequest,
@@ -9,6 +9,7 @@ import {
   type NodeInfo,
   type NodeRates,
 } from "@retake/wire/membership";
+import type { Transport } from "@retake/wire/tls";
 
 /** How long the coordinator may take to see that a node holds no task. */
 const drainTimeoutMs = 60_000;
@@ -25,14 +26,11 @@ export interface CoordinatorLink {
 /** Connects to a coordinator; nothing is sent before something is asked. An empty token is none. */
 export function connectCoordinator(
   address: string,
-  { token }: { readonly token: string },
+  { token, transport }: { readonly token: string; readonly transport: Transport },
 ): CoordinatorLink {
-  const membership = new MembershipServiceClient(
-    address,
-    credentials.createInsecure(),
-    clientOptions,
-  );
-  const artifacts = new ArtifactServiceClient(address, credentials.createInsecure(), clientOptions);
+  const channel = transport.to(address, "coordinator");
+  const membership = new MembershipServiceClient(...channel);
+  const artifacts = new ArtifactServiceClient(...channel);
   const to = `coordinator ${address}`;
   const metadata = new Metadata();
   if (token !== "") metadata.set("authorization", `Bearer ${token}`);

@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { credentials } from "@grpc/grpc-js";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import type { UNetConfig } from "@retake/model";
 import { equalParts, type FrameShard } from "@retake/model/frames";
-import { type BidiCall, clientOptions, openBidi } from "@retake/wire";
+import { type BidiCall, openBidi } from "@retake/wire";
 import type { TaskHeader } from "@retake/wire/node";
 import {
   PeerServiceClient,
   type RunFramesRequest,
   type RunFramesResponse,
 } from "@retake/wire/peer";
+import type { Transport } from "@retake/wire/tls";
 import type { FrameGroup } from "../frames/frame-group.js";
 import type { FrameGroups } from "../frames/frame-groups.js";
 import { readyPatienceMs } from "../frames/limits.js";
@@ -34,6 +34,7 @@ function framesMin({ blockOutChannels }: UNetConfig, shape: readonly number[]): 
 
 export interface FramesLinkOptions {
   readonly groups: FrameGroups;
+  readonly transport: Transport;
   readonly model: Model;
   /** Of the latents. */
   readonly shape: readonly number[];
@@ -68,7 +69,7 @@ export class FramesLink {
   constructor(lent: LentRanks, options: FramesLinkOptions) {
     const { peers, ownAddress, epoch } = lent;
     this.#options = options;
-    const { shape, signal } = options;
+    const { shape, signal, transport } = options;
     const frames = shape[2] ?? 0;
     const ranksMax = Math.floor(frames / framesMin(options.model.files.unetConfig, shape));
     const ranks = [{ address: ownAddress, taskId: "" }, ...peers].slice(0, ranksMax);
@@ -76,7 +77,7 @@ export class FramesLink {
     this.#shard = { rank: 0, frameCounts };
     const members = ranks.map(({ address }, rank) => ({ address, frames: frameCounts[rank] ?? 0 }));
     const group = { groupId: this.#groupId, epoch, members };
-    this.#group = openGroup({ ...group, shard: this.#shard }, { signal });
+    this.#group = openGroup({ ...group, shard: this.#shard }, { signal, transport });
     options.groups.add(this.#groupId, this.#group);
     this.#loading = ranks.length;
     const late = `not every rank is ready after ${readyPatienceMs} ms`;
@@ -89,7 +90,7 @@ export class FramesLink {
     });
     const others = ranks.slice(1);
     this.#clients = others.map(
-      ({ address }) => new PeerServiceClient(address, credentials.createInsecure(), clientOptions),
+      ({ address }) => new PeerServiceClient(...transport.to(address, "node")),
     );
     this.#calls = this.#clients.map((client, at) =>
       openBidi(client.runFrames.bind(client), {
@@ -196,7 +197,7 @@ export class FramesLink {
 
 /** Lets a task share its passes with the ranks that are lent to it, one set after the other. */
 export async function withLentRanks<Value>(
-  sharing: Omit<FramesLinkOptions, "groups" | "shape" | "signal" | "onLost"> & {
+  sharing: Omit<FramesLinkOptions, "groups" | "transport" | "shape" | "signal" | "onLost"> & {
     readonly context: NodeContext;
     readonly task: TaskHeader;
     readonly latents: HostTensor;
@@ -206,8 +207,9 @@ export async function withLentRanks<Value>(
   const { context, task, latents, control } = sharing;
   const stop = new AbortController();
   const onLost = (reason: string): void => control.onWarning?.(reason);
-  const { groups } = context;
-  const terms = { ...sharing, groups, shape: latents.shape, signal: stop.signal, onLost };
+  const { groups, transport } = context;
+  const own = { groups, transport };
+  const terms = { ...sharing, ...own, shape: latents.shape, signal: stop.signal, onLost };
   let link: FramesLink | undefined;
   const take = (lent: LentRanks): void => {
     link?.close();

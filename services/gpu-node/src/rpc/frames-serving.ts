@@ -70,7 +70,7 @@ async function serveCall(serving: Serving, { open, requests, send }: FramesCall)
   const { context, model, prompts, tensors, control, running } = serving;
   const { shape, shard, groupId } = decodeOpen(open);
   const { signal } = running;
-  const group = openGroup({ ...open, shard }, { signal });
+  const group = openGroup({ ...open, shard }, { signal, transport: context.transport });
   context.groups.add(groupId, group);
   let end = new RetakeError(Code.Unavailable, "peer-silent", "frames: this rank has ended");
   try {

@@ -4,13 +4,21 @@ import type { Server as HttpServer } from "node:http";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { Code, RetakeError } from "@retake/errors";
-import { protocolVersion, serverOptions } from "@retake/wire";
+import { protocolVersion } from "@retake/wire";
 import { decodeAddress, decodeArtifactId, decodeNodeId } from "@retake/wire/decoders";
 import type { NodeInfo } from "@retake/wire/membership";
 import { NodeServiceService } from "@retake/wire/node";
 import { PeerServiceService } from "@retake/wire/peer";
+import {
+  type CallerRules,
+  createServer,
+  openTls,
+  plainTransport,
+  type Refusal,
+  type Transport,
+} from "@retake/wire/tls";
 import { HealthImplementation } from "grpc-health-check";
 import type { Logger } from "pino";
 import { FrameGroups } from "../frames/frame-groups.js";
@@ -27,7 +35,7 @@ import { ModelShelf } from "./model-shelf.js";
 import { NatsLink } from "./nats-link.js";
 import type { NodeContext } from "./node-context.js";
 import { NodeMeter } from "./node-meter.js";
-import { serveNodeMetrics } from "./node-metrics.js";
+import { createRefusedCounter, serveNodeMetrics } from "./node-metrics.js";
 import { nodeService, peerService } from "./node-services.js";
 import { TaskBoard } from "./task-board.js";
 
@@ -37,6 +45,8 @@ export interface GpuNodeOptions {
   readonly nodeId: string;
   /** Of the tenant "cluster"; needed where the coordinator listens beyond loopback. */
   readonly token?: string | undefined;
+  /** ca.crt, tls.crt and tls.key of a node; without them, calls can be read by all. */
+  readonly tlsFolder?: string | undefined;
   /** Checkpoints to serve: folders, or names on the hub. */
   readonly models: readonly string[];
   readonly engine?: EngineName | undefined;
@@ -89,11 +99,14 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const opened = await openModels(options, { engineName, threads, meter });
   const [first] = opened.models;
   if (first !== undefined) await meter.measure(first);
-  const link = connectCoordinator(coordinator, { token: options.token ?? "" });
+  const transport = await openTransport(options);
+  const link = connectCoordinator(coordinator, { token: options.token ?? "", transport });
   const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
-  const nats = new NatsLink(nodeId);
+  const nats = new NatsLink(nodeId, transport.nats);
+  const refused = createRefusedCounter();
+  const { expiresAtMs } = transport;
   const context: NodeContext = {
-    ...{ nodeId, board, models: new ModelShelf(opened.models) },
+    ...{ nodeId, transport, board, models: new ModelShelf(opened.models) },
     artifacts: await openArtifacts(options, { link, meter }),
     ...{ workFolder: join(ownFolder(options), "work"), tunings: new Map() },
     ...{ branches: new CallDesk(), lent: new LentPeers(), nowMs: meter.nowMs },
@@ -102,9 +115,14 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     onReconnect: (listener) => nats.onReconnect(listener),
     onError: (error) => logError(logger, error),
   };
-  const { server, port, health } = await listen(options, context);
+  const { server, port, health } = await listen(options, context, (refusal) => {
+    refused.inc({ service: refusal.service, caller: refusal.caller });
+    logError(logger, refusal.error);
+  });
   const { metricsListen } = options;
-  const metrics = metricsListen && (await serveNodeMetrics(metricsListen, { board, meter }));
+  const metrics =
+    metricsListen &&
+    (await serveNodeMetrics(metricsListen, { board, meter, refused, expiresAtMs }));
   const host = (options.listen ?? "127.0.0.1:0").replace(/:\d+$/, "");
   const address = options.advertise ?? `${host}:${port}`;
   const info: NodeInfo = {
@@ -156,6 +174,7 @@ function runningNode(parts: RunningParts): GpuNode {
       server.forceShutdown();
       metrics?.close();
       link.close();
+      context.transport.close();
       await nats.close();
       await engine.close();
       onClosed();
@@ -209,18 +228,35 @@ async function openArtifacts(
   });
 }
 
+/** By TLS: who may call what. */
+const callers: CallerRules = {
+  "/retake.v1.NodeService": ["coordinator"],
+  "/retake.v1.PeerService": ["node"],
+  "/grpc.health.v1.Health": ["anybody"],
+};
+
+async function openTransport({ tlsFolder, logger }: GpuNodeOptions): Promise<Transport> {
+  if (tlsFolder === undefined) return plainTransport;
+  return openTls(tlsFolder, {
+    ...{ as: "node", nowMs: Date.now },
+    onReload: () => logger.info({ tlsFolder }, "certificates changed"),
+    onError: (error) => logError(logger, error),
+  });
+}
+
 async function listen(
   options: GpuNodeOptions,
   context: NodeContext,
+  onRefused: (refusal: Refusal) => void,
 ): Promise<{ server: Server; port: number; health: HealthImplementation }> {
   const address = options.listen ?? "127.0.0.1:0";
-  const server = new Server(serverOptions);
+  const server = createServer(context.transport, { callers, onRefused });
   server.addService(NodeServiceService, nodeService(context));
   server.addService(PeerServiceService, peerService(context));
   const health = new HealthImplementation({ "": "SERVING" });
   health.addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(address, context.transport.serverCredentials(), (error, bound) => {
       if (error === null) {
         resolve(bound);
         return;

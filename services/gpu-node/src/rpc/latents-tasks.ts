@@ -102,7 +102,8 @@ async function withLentBranch<Value>(
     link?.close();
     const onLost = (reason: string): void => control.onWarning?.(reason);
     const { signal } = stop;
-    link = new BranchLink(branch, { shape, signal, nowMs: context.nowMs, onLost });
+    const { transport, nowMs } = context;
+    link = new BranchLink(branch, { transport, shape, signal, nowMs, onLost });
   };
   try {
     return await context.lent.during(task.taskId, take, async () => {

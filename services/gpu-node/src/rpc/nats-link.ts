@@ -1,5 +1,7 @@
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { Code, RetakeError } from "@retake/errors";
+import { inboxPrefix } from "@retake/wire";
+import { type NatsTls, natsAdvice } from "@retake/wire/tls";
 
 const connectTimeoutMs = 5_000;
 const reconnectDelayMs = 500;
@@ -7,12 +9,14 @@ const reconnectDelayMs = 500;
 /** The node's connection to its cluster's NATS, made when a tuning first needs it. */
 export class NatsLink {
   readonly #name: string;
+  readonly #tls: NatsTls | undefined;
   #servers: readonly string[] = [];
   #connection: Promise<NatsConnection> | undefined;
   readonly #onReconnect = new Set<() => void>();
 
-  constructor(name: string) {
+  constructor(name: string, tls?: NatsTls) {
     this.#name = name;
+    this.#tls = tls;
   }
 
   /** Where the coordinator says that NATS is. An open connection finds new servers by itself. */
@@ -52,13 +56,16 @@ export class NatsLink {
         ...{ maxReconnectAttempts: -1, reconnectTimeWait: reconnectDelayMs },
         // Else every request of the exchange takes a stack trace, in case that it fails.
         noAsyncTraces: true,
+        ...(this.#tls && { tls: this.#tls, inboxPrefix: inboxPrefix("node") }),
       });
       void this.#watch(connection);
       return connection;
     } catch (thrown) {
       this.#connection = undefined;
       const text = thrown instanceof Error ? thrown.message : String(thrown);
-      const message = `NATS at ${this.#servers.join(", ")}: expected a connection, got ${text}`;
+      const advice = natsAdvice(text, this.#tls) ?? "it is tried again";
+      const place = `NATS at ${this.#servers.join(", ")}`;
+      const message = `${place}: expected a connection, got ${text}; ${advice}`;
       throw new RetakeError(Code.Unavailable, "unreachable", message, { cause: thrown });
     }
   }

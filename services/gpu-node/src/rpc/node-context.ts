@@ -1,4 +1,5 @@
 import type { RetakeError } from "@retake/errors";
+import type { Transport } from "@retake/wire/tls";
 import type { ShardConnection } from "../exchange/index.js";
 import type { FrameGroups } from "../frames/frame-groups.js";
 import type { ArtifactCache } from "./artifact-cache.js";
@@ -17,6 +18,8 @@ export interface StateHolder {
 /** What every handler of a node works with. */
 export interface NodeContext {
   readonly nodeId: string;
+  /** How it reaches other nodes. */
+  readonly transport: Transport;
   readonly models: ModelShelf;
   readonly board: TaskBoard;
   readonly artifacts: ArtifactCache;

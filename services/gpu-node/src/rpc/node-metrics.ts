@@ -1,8 +1,23 @@
 import type { Server } from "node:http";
 import { serveMetrics } from "@retake/wire";
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { NodeMeter } from "./node-meter.js";
 import type { TaskBoard } from "./task-board.js";
+
+/** Counts calls that were refused for the caller's role. */
+export const createRefusedCounter = (): Counter<"service" | "caller"> =>
+  new Counter({
+    ...{ name: "retake_node_calls_refused_total", help: "Calls without the right role" },
+    ...{ labelNames: ["service", "caller"], registers: [] },
+  });
+
+export interface NodeMeasures {
+  readonly board: TaskBoard;
+  readonly meter: NodeMeter;
+  readonly refused: Counter;
+  /** Of the certificate; undefined without one. */
+  readonly expiresAtMs: () => number | undefined;
+}
 
 /**
  * Serves `GET /metrics`: of the process, of the node's tasks, and the rates that it measured.
@@ -12,10 +27,11 @@ import type { TaskBoard } from "./task-board.js";
  */
 export async function serveNodeMetrics(
   place: string,
-  { board, meter }: { readonly board: TaskBoard; readonly meter: NodeMeter },
+  { board, meter, refused, expiresAtMs }: NodeMeasures,
 ): Promise<Server> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  registry.registerMetric(refused);
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       ...{ name, help, registers: [registry] },
@@ -31,6 +47,11 @@ export async function serveNodeMetrics(
     "retake_node_round_trip_seconds",
     "To the coordinator, as last measured",
     () => meter.rates.roundTripMs / 1000,
+  );
+  gauge(
+    "retake_node_certificate_expires_seconds",
+    "Unix time when the certificate in use runs out; 0 without one",
+    () => (expiresAtMs() ?? 0) / 1000,
   );
   return (await serveMetrics(registry, place)).server;
 }

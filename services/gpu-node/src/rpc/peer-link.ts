@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
-import { credentials } from "@grpc/grpc-js";
-import { ChunkReceiver, clientOptions, readStream } from "@retake/wire";
+import { ChunkReceiver, readStream } from "@retake/wire";
 import { PeerServiceClient, type PullSnapshotRequest } from "@retake/wire/peer";
+import type { Transport } from "@retake/wire/tls";
 
 /** Weights and two moments of a vector of 1.3 thousand million values. */
 const snapshotBytesMax = 16 * 2 ** 30;
@@ -14,11 +14,15 @@ const snapshotBytesMax = 16 * 2 ** 30;
 export async function pullSnapshot(
   path: string,
   request: PullSnapshotRequest,
-  peer: { readonly address: string; readonly signal: AbortSignal },
+  peer: {
+    readonly address: string;
+    readonly transport: Transport;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
-  const { address, signal } = peer;
+  const { address, transport, signal } = peer;
   const subject = `snapshot from ${address}`;
-  const client = new PeerServiceClient(address, credentials.createInsecure(), clientOptions);
+  const client = new PeerServiceClient(...transport.to(address, "node"));
   const receiver = new ChunkReceiver({ subject, bytesMax: snapshotBytesMax });
   const file = await open(path, "w");
   try {

@@ -98,7 +98,7 @@ export async function stateOf(
   const { editId, epoch } = setting.task;
   return withTemporaryFile(context.workFolder, async (path) => {
     await faultPoint("in-join", { nodeId: context.nodeId, step: committedSteps });
-    const to = { address: peer.address, signal };
+    const to = { address: peer.address, transport: context.transport, signal };
     await pullSnapshot(path, { editId, epoch, committedSteps }, to);
     return stateIn(path, setting, committedSteps);
   });
