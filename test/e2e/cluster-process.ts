@@ -22,12 +22,20 @@ export async function startCluster(
     nodeCount,
     leaseMs,
     model = tinyModel,
-  }: { readonly nodeCount: number; readonly leaseMs: number; readonly model?: string },
+    tlsFolder,
+  }: {
+    readonly nodeCount: number;
+    readonly leaseMs: number;
+    readonly model?: string;
+    /** With certificates for each role, in a folder of its name. */
+    readonly tlsFolder?: string;
+  },
 ): Promise<RunningCluster> {
   const folder = join(workplace.path, "cluster");
   const args = [
     ...["up", "--nodes", `${nodeCount}`, "--threads", "1", "--model", model, "--json"],
     ...["--dir", folder, "--lease-ms", `${leaseMs}`],
+    ...(tlsFolder === undefined ? [] : ["--tls", tlsFolder]),
   ];
   const env = { ...process.env, RETAKE_CACHE: workplace.cacheDir };
   const child = spawn(process.execPath, [program, ...args], {
@@ -35,6 +43,7 @@ export async function startCluster(
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   await firstLine(child);
+  const tlsArgs = tlsFolder === undefined ? [] : ["--tls", join(tlsFolder, "client")];
   const kill = async (name: string): Promise<void> => {
     process.kill(await pidOf(folder, name), "SIGKILL");
   };
@@ -44,7 +53,7 @@ export async function startCluster(
   };
   return {
     ...{ folder, kill, stop },
-    ask: (asked) => retake(workplace, [...asked, "--dir", folder]),
+    ask: (asked) => retake(workplace, [...asked, "--dir", folder, ...tlsArgs]),
   };
 }
 

@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { credentials, Metadata } from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js";
 import { Code, fromUnknown, type RetakeError } from "@retake/errors";
-import { type CallSettings, clientOptions } from "@retake/wire";
+import type { CallSettings } from "@retake/wire";
 import { ArtifactServiceClient } from "@retake/wire/artifact";
 import { decodeAddress } from "@retake/wire/decoders";
 import { EditServiceClient } from "@retake/wire/edit";
 import { MembershipServiceClient } from "@retake/wire/membership";
+import { openTls, plainTransport } from "@retake/wire/tls";
 import type { Environment } from "../environment.js";
 import { coordinatorAddress } from "./cluster-folder.js";
 
@@ -33,6 +34,8 @@ export interface ClientOptions {
   readonly coordinator: string | undefined;
   readonly folder: string | undefined;
   readonly tokenFile: string | undefined;
+  /** ca.crt, and tls.crt with tls.key if the cluster knows this client by a certificate. */
+  readonly tlsFolder: string | undefined;
 }
 
 /**
@@ -51,7 +54,12 @@ export async function withCluster<Result>(
   const metadata = new Metadata();
   const token = await givenToken(env, options.tokenFile);
   if (token !== "") metadata.set("authorization", `Bearer ${token}`);
-  const to = [address, credentials.createInsecure(), clientOptions] as const;
+  const tlsFolder = options.tlsFolder ?? env.RETAKE_TLS ?? "";
+  const transport =
+    tlsFolder === ""
+      ? plainTransport
+      : await openTls(tlsFolder, { as: "client", nowMs: environment.nowMs });
+  const to = transport.to(address, "coordinator");
   const [edits, membership] = [new EditServiceClient(...to), new MembershipServiceClient(...to)];
   const artifacts = new ArtifactServiceClient(...to);
   const call = (subject: string): CallSettings => ({
@@ -71,6 +79,7 @@ export async function withCluster<Result>(
     });
   } finally {
     for (const client of [edits, membership, artifacts]) client.close();
+    transport.close();
   }
 }
 
@@ -83,8 +92,8 @@ async function givenToken(env: Environment["env"], path: string | undefined): Pr
 }
 
 /** Whether the same call may succeed in a moment: no coordinator leads, or none answers. */
-export function isAway({ code }: RetakeError): boolean {
-  return code === Code.Unavailable;
+export function isAway({ code, reason }: RetakeError): boolean {
+  return code === Code.Unavailable && reason !== "tls-failed";
 }
 
 async function whileAway<Result>(

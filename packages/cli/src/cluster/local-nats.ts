@@ -1,15 +1,21 @@
 import { type NatsServer, startNatsCluster, startNatsServer } from "@retake/coordinator";
 
+/** The certificates of the servers, and one by which they are asked whether they answer. */
+export type LocalNatsTls = NonNullable<Parameters<typeof startNatsServer>[0]["tls"]>;
+
 export interface LocalNatsOptions {
   readonly programPath: string;
   readonly folder: string;
   readonly serverCount: 1 | 3;
+  readonly tls?: LocalNatsTls | undefined;
   readonly onRestart: (reason: string) => void;
 }
 
 /** The NATS servers of a cluster on this machine; one that dies is started again. */
 export interface LocalNats {
   readonly urls: readonly string[];
+  /** Takes up changed certificates. */
+  reload(): void;
   stop(): Promise<void>;
 }
 
@@ -35,6 +41,9 @@ export async function startLocalNats(options: LocalNatsOptions): Promise<LocalNa
   );
   return {
     urls: servers.map(({ url }) => url),
+    reload: () => {
+      for (const server of servers) server.reload();
+    },
     stop: async () => {
       isStopping = true;
       await Promise.all(servers.map((server) => server.stop()));

@@ -8,10 +8,11 @@ import { promisify } from "node:util";
 
 import { Code, RetakeError } from "@retake/errors";
 import { callUnary } from "@retake/wire";
+import { openTls, type Role } from "@retake/wire/tls";
 import type { Environment } from "../environment.js";
 import { withCluster } from "./cluster-client.js";
 import { forgetCluster, runningCluster, writeCluster } from "./cluster-folder.js";
-import { type LocalNats, startLocalNats } from "./local-nats.js";
+import { type LocalNats, type LocalNatsTls, startLocalNats } from "./local-nats.js";
 import { SupervisedProcess } from "./supervised-process.js";
 
 export interface LocalClusterOptions {
@@ -27,6 +28,8 @@ export interface LocalClusterOptions {
   readonly cacheDir: string;
   readonly listen: string;
   readonly metrics: string | undefined;
+  /** Of a folder of certificates for each role; undefined: without TLS. */
+  readonly tlsFolder: string | undefined;
   readonly leaseMs: number;
   readonly isJson: boolean;
 }
@@ -53,9 +56,11 @@ export async function runLocalCluster(
   };
   process.once("exit", onExit);
   let nats: LocalNats | undefined;
+  let secured: { readonly tls: LocalNatsTls; readonly close: () => void } | undefined;
   try {
+    secured = await securedNats(environment, options, () => nats?.reload());
     nats = await startLocalNats({
-      ...{ programPath: await natsProgram(), folder: join(folder, "nats") },
+      ...{ programPath: await natsProgram(), folder: join(folder, "nats"), tls: secured?.tls },
       serverCount: options.natsCount,
       onRestart: (reason) => environment.writeErr(`${reason}\n`),
     });
@@ -73,8 +78,26 @@ export async function runLocalCluster(
     await Promise.all(nodes.map((node) => node.stop("SIGINT")));
     await coordinator?.stop("SIGTERM");
     await nats?.stop();
+    secured?.close();
     process.off("exit", onExit);
   }
+}
+
+/** The certificates of NATS, which is told when they change; undefined without TLS. */
+async function securedNats(
+  { nowMs, writeErr }: Environment,
+  { tlsFolder }: LocalClusterOptions,
+  onReload: () => void,
+): Promise<{ readonly tls: LocalNatsTls; readonly close: () => void } | undefined> {
+  if (tlsFolder === undefined) return undefined;
+  const folder = join(tlsFolder, "nats");
+  const onError = ({ message }: RetakeError): void => writeErr(`${message}\n`);
+  const own = await openTls(folder, { as: "nats", nowMs, onReload, onError });
+  const coordinator = join(tlsFolder, "coordinator");
+  const probe = await openTls(coordinator, { as: "coordinator", nowMs });
+  probe.close();
+  if (probe.nats === undefined) return undefined;
+  return { tls: { folder, probe: probe.nats }, close: () => own.close() };
 }
 
 async function natsProgram(): Promise<string> {
@@ -93,8 +116,9 @@ type Starting = LocalClusterOptions & { readonly started: SupervisedProcess[] };
 /** @returns  its address, which it keeps when it is started again */
 async function startCoordinator(
   environment: Environment,
-  { started, nats, folder, listen, metrics, leaseMs }: Starting & { readonly nats: LocalNats },
+  options: Starting & { readonly nats: LocalNats },
 ): Promise<string> {
+  const { started, nats, folder, listen, metrics, leaseMs } = options;
   let address = listen;
   const { ready, onReady } = readiness();
   const coordinator = supervised(environment, {
@@ -105,6 +129,7 @@ async function startCoordinator(
       ...["--replicas", `${nats.urls.length}`],
       ...["--store-folder", join(folder, "artifacts"), "--leader-lease-ms", "2000"],
       ...(metrics === undefined ? [] : ["--metrics", metrics]),
+      ...tlsArgs(options, "coordinator"),
     ],
     onListening: (at) => {
       address = at;
@@ -130,6 +155,7 @@ async function startNodes(
       args: () => [
         ...[nodeMain, "--coordinator", coordinator, "--node-id", nodeId, "--model", model],
         ...["--threads", `${threads}`, "--cache", cacheDir, "--listen", listen],
+        ...tlsArgs(options, "node"),
       ],
       // At its own address again, a node has its place back before its old lease has run out.
       onListening: (at) => {
@@ -143,6 +169,9 @@ async function startNodes(
   const ended = await Promise.allSettled(starting);
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
+
+const tlsArgs = ({ tlsFolder }: LocalClusterOptions, role: Role): readonly string[] =>
+  tlsFolder === undefined ? [] : ["--tls", join(tlsFolder, role)];
 
 function readiness(): { readonly ready: Promise<void>; readonly onReady: () => void } {
   let onReady = (): void => {};
@@ -174,11 +203,12 @@ function supervised(
 async function allJoined(
   environment: Environment,
   coordinator: string,
-  { nodeCount }: LocalClusterOptions,
+  { nodeCount, tlsFolder }: LocalClusterOptions,
 ): Promise<void> {
   const { nowMs, signal } = environment;
   const endMs = nowMs() + joinDurationMsMax;
-  const to = { coordinator, folder: undefined, tokenFile: undefined };
+  const client = tlsFolder === undefined ? undefined : join(tlsFolder, "client");
+  const to = { coordinator, folder: undefined, tokenFile: undefined, tlsFolder: client };
   await withCluster(environment, to, async ({ membership, call, patiently }) => {
     for (;;) {
       const { nodes } = await patiently(() =>
@@ -198,7 +228,7 @@ function tell(
   { writeOut }: Environment,
   about: Starting & { readonly coordinator: string; readonly nats: LocalNats },
 ): void {
-  const { coordinator, nats, started, folder, isJson } = about;
+  const { coordinator, nats, started, folder, isJson, tlsFolder } = about;
   const [first, ...nodes] = started;
   if (isJson) {
     const told = {
@@ -217,6 +247,7 @@ function tell(
     `logs         ${folder}`,
     "",
     'retake submit CLIP --source "what it shows" --prompt "what it should show" --wait',
+    ...(tlsFolder === undefined ? [] : [`Give commands --tls ${join(tlsFolder, "client")} too.`]),
     "Ctrl-C ends all.",
   ];
   writeOut(`${lines.join("\n")}\n`);

@@ -17,6 +17,10 @@ export function addClientOptions(command: Command): void {
     .option("--coordinator <host:port>", "whom to call (default: the cluster of retake up)")
     .option("--dir <folder>", "of a cluster that retake up --dir started")
     .option("--token-file <file>", "what names you, where the cluster asks (or RETAKE_TOKEN)")
+    .option(
+      "--tls <folder>",
+      "ca.crt, and your tls.crt and tls.key if you have some (or RETAKE_TLS)",
+    )
     .option("--json", "result as JSON on stdout; errors as JSON lines on stderr");
 }
 
@@ -73,6 +77,7 @@ export async function withClient(
     coordinator: textOption(options, "coordinator"),
     folder: textOption(options, "dir"),
     tokenFile: textOption(options, "tokenFile"),
+    tlsFolder: textOption(options, "tls"),
   };
   await withCluster(environment, given, use);
 }

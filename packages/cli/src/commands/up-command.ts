@@ -28,6 +28,10 @@ const examples = `
   retake up --nodes 3
   retake submit clip.mp4 --source "..." --prompt "..." --wait     (in another terminal)
 
+With --tls DIR, calls and NATS are encrypted. DIR/coordinator, DIR/node and DIR/nats each hold
+ca.crt, tls.crt and tls.key, whose DNS name is coordinator.retake, node.retake or nats.retake;
+DIR/client the same of client.retake: give it to the other commands (--tls DIR/client).
+
 It starts nats-server (and installs it, if it is missing), a coordinator and the nodes,
 starts again what dies, and ends all with Ctrl-C. Edits that were accepted go on with the
 next retake up.`;
@@ -40,6 +44,7 @@ export function addUpCommand(program: Command, environment: Environment): void {
     .option("--model <path|id>", "the checkpoint that its nodes serve", demoModelPath)
     .option("--dir <folder>", "for its state and logs (default: cluster in the cache folder)")
     .option("--listen <host:port>", "where its coordinator listens", "127.0.0.1:0")
+    .option("--tls <folder>", "with certificates in its coordinator, node, client and nats folders")
     .option("--metrics <host:port>", "where its coordinator serves /metrics")
     .option("--json", "addresses and pids as one line of JSON on stdout")
     .addHelpText("after", examples)
@@ -61,7 +66,7 @@ async function up(options: RawOptions, environment: Environment): Promise<void> 
     folder: clusterFolder(environment.env, textOption(options, "dir")),
     cacheDir: cacheFolder(environment.env),
     listen: textOption(options, "listen") ?? "127.0.0.1:0",
-    metrics: textOption(options, "metrics"),
+    ...{ metrics: textOption(options, "metrics"), tlsFolder: textOption(options, "tls") },
     leaseMs: Number(options.leaseMs ?? upSpecs.leaseMs.fallback),
     isJson: options.json === true,
   });
