@@ -118,6 +118,7 @@ const tasks = {
   },
   bench: { needsFfmpeg: true, run: bench },
   "demo-model": { needsFfmpeg: true, run: demoModel },
+  k8s: { needsFfmpeg: true, run: (args) => built("dist/test/k8s/run.js", args) },
   "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },
 };
 

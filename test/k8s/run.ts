@@ -1,0 +1,36 @@
+import { combinations } from "./combinations.js";
+import type { Manifest } from "./manifest.js";
+import { digestOfSources, findKustomize, gathered, render, writeRendered } from "./render.js";
+import { tryImages } from "./try-images.js";
+import { writeSchemas } from "./write-schemas.js";
+
+const install = "go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1";
+
+/** Renders every combination, and keeps what came out for the tests. */
+async function renderAll(): Promise<void> {
+  const kustomize = findKustomize(process.env);
+  if (kustomize === undefined) {
+    throw new Error(`kustomize: expected it or kubectl on the PATH, got neither; ${install}`);
+  }
+  const rendered = new Map<string, Manifest[]>();
+  for (const combination of combinations) {
+    rendered.set(combination.name, await render(kustomize, combination));
+  }
+  const kept = gathered(rendered, digestOfSources());
+  await writeRendered(kept);
+  const total = [...rendered.values()].reduce((sum, objects) => sum + objects.length, 0);
+  const count = Object.keys(kept.objects).length;
+  console.log(`${rendered.size} of ${combinations.length} combinations rendered`);
+  console.log(`${total} objects, ${count} of them different`);
+}
+
+/** `npm run k8s:NAME`. */
+async function main([name, ...args]: readonly string[]): Promise<void> {
+  if (name === "render") return renderAll();
+  if (name === "images") return tryImages(args);
+  const [folder] = args;
+  if (name === "schemas" && folder !== undefined) return writeSchemas(folder);
+  throw new Error("expected render, images, or schemas FOLDER");
+}
+
+await main(process.argv.slice(2));
