@@ -1,7 +1,17 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +20,7 @@ import { root } from "./render.js";
 
 const services = ["coordinator", "gpu-node"] as const;
 const waitMsMax = 120_000;
+const userNumber = 10_001;
 
 /** What needs the image's own system: no build of JavaScript is among it. */
 const isOfSystem = (command: string): boolean => /^(apt-get|rm -rf \/)/.test(command);
@@ -61,11 +72,24 @@ interface Process {
   readonly stop: () => Promise<number | null>;
 }
 
+/** The user of the images, who may write nowhere among the program's files; only root can be so. */
+function userOf(): { readonly uid?: number; readonly gid?: number } {
+  return process.getuid?.() === 0 ? { uid: userNumber, gid: userNumber } : {};
+}
+
+/** A folder that the images' user may write to: a volume. */
+async function makeVolume(path: string): Promise<string> {
+  await mkdir(path);
+  const { uid, gid } = userOf();
+  if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
+  return path;
+}
+
 function start(words: readonly string[], cwd: string): Process {
   const [program = "", ...args] = words;
-  const env = { PATH: process.env.PATH ?? "", HOME: cwd, NODE_ENV: "production" };
+  const env = { PATH: process.env.PATH ?? "", HOME: "/tmp", NODE_ENV: "production" };
   const path = program === "node" ? process.execPath : program;
-  const child = spawn(path, args, { cwd, env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(path, args, { cwd, env, stdio: ["ignore", "pipe", "inherit"], ...userOf() });
   const lines: string[] = [];
   const listeners = new Set<() => void>();
   createInterface(child.stdout).on("line", (line) => {
@@ -101,12 +125,14 @@ async function tryTogether(starts: ReadonlyMap<string, readonly string[]>, folde
   const digest = createHash("sha256").update(token).digest("hex");
   await writeFile(join(folder, "tokens"), `cluster ${digest}\n`);
   await writeFile(join(folder, "token"), token);
+  const artifacts = await makeVolume(join(folder, "artifacts"));
+  const cache = await makeVolume(join(folder, "cache"));
   const at = (service: string) => join(folder, service, "app");
   const listening = (line: string) => line.includes('"msg":"listening"');
   const coordinator = start(
     [
       ...(starts.get("coordinator") ?? []),
-      ...["--listen=127.0.0.1:0", `--store-folder=${join(folder, "artifacts")}`],
+      ...["--listen=127.0.0.1:0", `--store-folder=${artifacts}`],
       ...[`--tokens=${join(folder, "tokens")}`, "--metrics=127.0.0.1:0"],
     ],
     at("coordinator"),
@@ -119,7 +145,7 @@ async function tryTogether(starts: ReadonlyMap<string, readonly string[]>, folde
         ...(starts.get("gpu-node") ?? []),
         ...[`--coordinator=${said.address}`, "--node-id=gpu-node-0", "--model=models/demo"],
         ...["--engine=onnx-cpu", "--threads=1", "--listen=127.0.0.1:0"],
-        ...[`--cache=${join(folder, "cache")}`, `--token-file=${join(folder, "token")}`],
+        ...[`--cache=${cache}`, `--token-file=${join(folder, "token")}`],
         "--metrics=127.0.0.1:0",
       ],
       at("gpu-node"),
@@ -142,6 +168,7 @@ async function tryTogether(starts: ReadonlyMap<string, readonly string[]>, folde
  */
 export async function tryImages(args: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "retake-images-"));
+  await chmod(folder, 0o755);
   const rules = rulesOf(await readFile(join(root, ".dockerignore"), "utf8"));
   const starts = new Map<string, readonly string[]>();
   try {

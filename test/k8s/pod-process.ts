@@ -1,0 +1,135 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { Client, credentials, type ServiceDefinition } from "@grpc/grpc-js";
+import { service as healthService } from "grpc-health-check";
+import { type Container, type Manifest, type Probe, workloadsOf } from "./manifest.js";
+import { root } from "./render.js";
+
+/** What the cluster would give a pod: variables of the pod, and other places for its paths. */
+export interface PodPlaces {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+/** The program of a container, run on this machine with the very arguments of its manifest. */
+export interface PodProcess {
+  /** What its Service, or its own address, is called by. */
+  readonly grpcAddress: string;
+  /** Asks what the kubelet would. */
+  readonly probed: (name: "startupProbe" | "readinessProbe" | "livenessProbe") => Promise<boolean>;
+  readonly log: () => string;
+  /** SIGTERM, as when a pod is deleted. @returns  its exit code */
+  readonly end: () => Promise<number | null>;
+}
+
+const probeMsMax = 2_000;
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** The arguments as the kubelet would give them, at ports and paths of this machine. */
+function argumentsOf(
+  { args = [], env = [], envFrom = [] }: Container,
+  objects: readonly Manifest[],
+  { places, ports }: { readonly places: PodPlaces; readonly ports: ReadonlyMap<string, number> },
+): string[] {
+  const maps = envFrom.map(({ configMapRef }) => configMapRef?.name);
+  const settings = objects
+    .filter(({ kind, metadata }) => kind === "ConfigMap" && maps.includes(metadata.name))
+    .map(({ data }) => data ?? {});
+  const own = env.map(({ name, value = "" }) => ({ [name]: value }));
+  const variables = Object.assign({}, ...settings, ...own, places.variables);
+  return args.map((arg) => {
+    const filled = arg.replaceAll(/\$\((\w+)\)/g, (_, name: string) => variables[name] ?? "");
+    const [flag = "", value = ""] = filled.split(/=(.*)/s);
+    const port = ports.get(/:(\d+)$/.exec(value)?.[1] ?? "");
+    const isOwn = /^--(listen|advertise|metrics)$/.test(flag);
+    if (isOwn && port !== undefined) return `${flag}=127.0.0.1:${port}`;
+    return `${flag}=${places.paths[value] ?? value}`;
+  });
+}
+
+/** Starts a container's program; it may take a while until a probe finds it well. */
+export async function startPod(
+  name: "coordinator" | "gpu-node",
+  objects: readonly Manifest[],
+  places: PodPlaces,
+): Promise<PodProcess> {
+  const container = workloadsOf(objects)
+    .flatMap(({ template }) => template.spec.containers)
+    .find((each) => each.name === name);
+  if (container === undefined) throw new Error(`${name}: expected it in the manifests`);
+  const ports = new Map<string, number>();
+  for (const { containerPort } of container.ports ?? []) {
+    ports.set(`${containerPort}`, await freePort());
+  }
+  const main = join(root, `services/${name}/dist/main.js`);
+  const args = argumentsOf(container, objects, { places, ports });
+  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  let log = "";
+  child.stdout.on("data", (text) => {
+    log += text;
+  });
+  const ended = once(child, "exit");
+  const portOf = (asked: number | string): number => {
+    const named = container.ports?.find((port) => port.name === asked)?.containerPort ?? asked;
+    return ports.get(`${named}`) ?? 0;
+  };
+  return {
+    grpcAddress: `127.0.0.1:${portOf("grpc")}`,
+    probed: (probe) => answers(container[probe], portOf),
+    log: () => log,
+    end: async () => {
+      if (child.exitCode === null) child.kill("SIGTERM");
+      await ended;
+      process.off("exit", kill);
+      return child.exitCode;
+    },
+  };
+}
+
+async function answers(
+  { httpGet, grpc }: Probe = {},
+  portOf: (port: number | string) => number,
+): Promise<boolean> {
+  if (grpc !== undefined) return isServing(`127.0.0.1:${portOf(grpc.port)}`);
+  if (httpGet === undefined) return false;
+  const url = `http://127.0.0.1:${portOf(httpGet.port)}${httpGet.path}`;
+  const signal = AbortSignal.timeout(probeMsMax);
+  return fetch(url, { signal }).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+/** The question of `grpc.health.v1`, for the whole server. */
+async function isServing(address: string): Promise<boolean> {
+  const definition: ServiceDefinition = Object(healthService);
+  const check = definition.Check;
+  if (check === undefined) throw new Error("grpc.health.v1: expected a method Check");
+  const client = new Client(address, credentials.createInsecure());
+  const deadline = Date.now() + probeMsMax;
+  try {
+    return await new Promise((resolve) => {
+      const { path, requestSerialize, responseDeserialize } = check;
+      client.makeUnaryRequest(
+        ...([path, requestSerialize, responseDeserialize] as const),
+        { service: "" },
+        { deadline },
+        (error, answer) => resolve(error === null && Object(answer).status === "SERVING"),
+      );
+    });
+  } finally {
+    client.close();
+  }
+}

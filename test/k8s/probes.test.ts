@@ -1,0 +1,87 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type NatsServer, startNatsServer } from "@retake/coordinator";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { natsProgram } from "../e2e/nats-process.js";
+import { type PodProcess, startPod } from "./pod-process.js";
+import { objectsOf, readRendered, root } from "./render.js";
+
+const probes = ["startupProbe", "readinessProbe", "livenessProbe"] as const;
+const objects = objectsOf(readRendered(), "base");
+const token = "of-this-test";
+/** Node and coordinators share two cores with whatever else runs there. */
+const patience = { timeout: 60_000, interval: 100 };
+
+describe("the pods, run on this machine with the arguments and probes of their manifests", () => {
+  const folder = mkdtempSync(join(tmpdir(), "retake-pods-"));
+  let nats: NatsServer;
+  let leader: PodProcess;
+  let standby: PodProcess;
+  let node: PodProcess;
+
+  const paths = {
+    ...{
+      "/var/lib/retake": join(folder, "artifacts"),
+      "/etc/retake/tokens": join(folder, "tokens"),
+    },
+    ...{ "/cache": join(folder, "cache"), "/etc/retake/token": join(folder, "token") },
+    "/app/models/demo": join(root, "models/demo"),
+  };
+  const stateOf = async (pod: PodProcess): Promise<readonly boolean[]> =>
+    Promise.all(probes.map((probe) => pod.probed(probe)));
+  const coordinator = () =>
+    startPod("coordinator", objects, { paths, variables: { NATS_URL: nats.url } });
+
+  beforeAll(async () => {
+    const digest = createHash("sha256").update(token).digest("hex");
+    writeFileSync(join(folder, "tokens"), `cluster ${digest}\n`);
+    writeFileSync(join(folder, "token"), token);
+    const programPath = await natsProgram();
+    nats = await startNatsServer({ programPath, folder: join(folder, "nats") });
+    leader = await coordinator();
+    await vi.waitFor(
+      async () => expect(await leader.probed("readinessProbe")).toBe(true),
+      patience,
+    );
+    standby = await coordinator();
+    const variables = { COORDINATOR: leader.grpcAddress, POD_NAME: "gpu-node-0", THREADS: "1" };
+    node = await startPod("gpu-node", objects, { paths, variables });
+  });
+
+  afterAll(async () => {
+    await Promise.all([leader, standby, node].map((pod) => pod?.end()));
+    await nats?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("a coordinator that waits has started and is alive, but not ready", async () => {
+    await expect.poll(() => stateOf(standby), patience).toEqual([true, false, true]);
+  });
+
+  it("a node has started when it has its model, and joins by what the manifest says", async () => {
+    await expect.poll(() => stateOf(node), patience).toEqual([true, true, true]);
+    await expect.poll(() => node.log(), patience).toContain("joined for 10000 ms");
+  });
+
+  it("all are alive while NATS is away, and the node stays ready", async () => {
+    await nats.kill();
+    const alive = () =>
+      Promise.all([leader, standby, node].map((pod) => pod.probed("livenessProbe")));
+    expect(await alive()).toEqual([true, true, true]);
+    expect(await node.probed("readinessProbe")).toBe(true);
+    nats = await nats.restart();
+    await expect.poll(() => stateOf(leader), patience).toEqual([true, true, true]);
+  });
+
+  it("a node that is told to end hands over, and ends well", async () => {
+    expect(await node.end()).toBe(0);
+    expect(node.log()).toContain("draining");
+  });
+
+  it("the one that waits is ready as soon as the leader has ended", async () => {
+    expect(await leader.end()).toBe(0);
+    await expect.poll(() => stateOf(standby), patience).toEqual([true, true, true]);
+  });
+});
