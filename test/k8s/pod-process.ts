@@ -20,6 +20,8 @@ export interface PodProcess {
   /** Asks what the kubelet would. */
   readonly probed: (name: "startupProbe" | "readinessProbe" | "livenessProbe") => Promise<boolean>;
   readonly log: () => string;
+  /** Holds it up, as a machine that stalls would; gives how to let it go on. */
+  readonly stall: () => () => void;
   /** SIGTERM, as when a pod is deleted. @returns  its exit code */
   readonly end: () => Promise<number | null>;
 }
@@ -89,6 +91,10 @@ export async function startPod(
     grpcAddress: `127.0.0.1:${portOf("grpc")}`,
     probed: (probe) => answers(container[probe], portOf),
     log: () => log,
+    stall: () => {
+      child.kill("SIGSTOP");
+      return () => void child.kill("SIGCONT");
+    },
     end: async () => {
       if (child.exitCode === null) child.kill("SIGTERM");
       await ended;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type NatsServer, startNatsServer } from "@retake/coordinator";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { natsProgram } from "../e2e/nats-process.js";
+import { type LocalService, startService } from "./local-service.js";
 import { type PodProcess, startPod } from "./pod-process.js";
 import { objectsOf, readRendered, root } from "./render.js";
 
@@ -20,6 +21,7 @@ describe("the pods, run on this machine with the arguments and probes of their m
   let leader: PodProcess;
   let standby: PodProcess;
   let node: PodProcess;
+  let service: LocalService;
 
   const paths = {
     ...{
@@ -31,6 +33,12 @@ describe("the pods, run on this machine with the arguments and probes of their m
   };
   const stateOf = async (pod: PodProcess): Promise<readonly boolean[]> =>
     Promise.all(probes.map((probe) => pod.probed(probe)));
+  /** Waits until one leads, whichever: without NATS for too long, a leader loses its lead. */
+  const settled = async (): Promise<void> => {
+    const ready = () => Promise.all([leader, standby].map((pod) => pod.probed("readinessProbe")));
+    await expect.poll(async () => (await ready()).filter(Boolean).length, patience).toBe(1);
+    if (await standby.probed("readinessProbe")) [leader, standby] = [standby, leader];
+  };
   const coordinator = () =>
     startPod("coordinator", objects, { paths, variables: { NATS_URL: nats.url } });
 
@@ -46,12 +54,14 @@ describe("the pods, run on this machine with the arguments and probes of their m
       patience,
     );
     standby = await coordinator();
-    const variables = { COORDINATOR: leader.grpcAddress, POD_NAME: "gpu-node-0", THREADS: "1" };
+    service = await startService(() => leader.grpcAddress);
+    const variables = { COORDINATOR: service.address, POD_NAME: "gpu-node-0", THREADS: "1" };
     node = await startPod("gpu-node", objects, { paths, variables });
   });
 
   afterAll(async () => {
     await Promise.all([leader, standby, node].map((pod) => pod?.end()));
+    await service?.close();
     await nats?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -72,7 +82,18 @@ describe("the pods, run on this machine with the arguments and probes of their m
     expect(await alive()).toEqual([true, true, true]);
     expect(await node.probed("readinessProbe")).toBe(true);
     nats = await nats.restart();
-    await expect.poll(() => stateOf(leader), patience).toEqual([true, true, true]);
+    await settled();
+  });
+
+  it("a node follows the lead to another coordinator, while the old one lives on", async () => {
+    const joins = () => node.log().split("joined for").length;
+    const before = joins();
+    const goOn = leader.stall();
+    await expect.poll(() => standby.probed("readinessProbe"), patience).toBe(true);
+    [leader, standby] = [standby, leader];
+    goOn();
+    await expect.poll(joins, patience).toBeGreaterThan(before);
+    expect(await stateOf(standby)).toEqual([true, false, true]);
   });
 
   it("a node that is told to end hands over, and ends well", async () => {

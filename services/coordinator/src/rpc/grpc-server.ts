@@ -11,6 +11,8 @@ import { membershipService } from "./membership-service.js";
 import { addReflection } from "./reflection.js";
 
 const shutdownDurationMs = 2_000;
+/** How long a call that began under this coordinator's lead may go on after it. */
+const callAfterLeadMsMax = 600_000;
 
 /** By TLS: who may call what. Tokens are looked at after that, as without TLS. */
 const callers: CallerRules = {
@@ -27,6 +29,10 @@ const callers: CallerRules = {
 
 export interface GrpcServer {
   readonly port: number;
+  /**
+   * Whether calls are answered. When they no longer are, callers are told to connect anew: behind
+   * one address for all coordinators, a connection that stays would never reach the next leader.
+   */
   setServing(isServing: boolean): void;
   close(): Promise<void>;
 }
@@ -59,9 +65,15 @@ export async function serveGrpc(
       reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: error }));
     });
   });
+  const address = listen.replace(/:\d+$/, `:${port}`);
+  let wasServing = false;
   return {
     port,
-    setServing: (isServing) => health.setStatus("", isServing ? "SERVING" : "NOT_SERVING"),
+    setServing: (isServing) => {
+      health.setStatus("", isServing ? "SERVING" : "NOT_SERVING");
+      if (wasServing && !isServing) server.drain(address, callAfterLeadMsMax);
+      wasServing = isServing;
+    },
     close: async () => {
       health.setStatus("", "NOT_SERVING");
       // Watches and node streams do not end by themselves.
