@@ -1,3 +1,4 @@
+export { listenAt } from "./tls/listen-at.js";
 export { natsAdvice } from "./tls/nats-advice.js";
 export { readTlsFolder, type TlsFiles, type TlsIdentity } from "./tls/read-tls-folder.js";
 export { nameOfRole, type Role, roles } from "./tls/role.js";

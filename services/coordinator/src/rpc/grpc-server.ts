@@ -1,8 +1,13 @@
-import { Code, RetakeError } from "@retake/errors";
 import { ArtifactServiceService } from "@retake/wire/artifact";
 import { EditServiceService } from "@retake/wire/edit";
 import { MembershipServiceService } from "@retake/wire/membership";
-import { type CallerRules, createServer, type Refusal, type Transport } from "@retake/wire/tls";
+import {
+  type CallerRules,
+  createServer,
+  listenAt,
+  type Refusal,
+  type Transport,
+} from "@retake/wire/tls";
 import { HealthImplementation } from "grpc-health-check";
 import { artifactService } from "./artifact-service.js";
 import type { Cluster } from "./cluster.js";
@@ -55,16 +60,7 @@ export async function serveGrpc(
   const health = new HealthImplementation({ "": "NOT_SERVING" });
   health.addToServer(server);
   if (reflects) await addReflection(server);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(listen, transport.serverCredentials(), (error, bound) => {
-      if (error === null) {
-        resolve(bound);
-        return;
-      }
-      const message = `${listen}: expected to listen there, got ${error.message}`;
-      reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: error }));
-    });
-  });
+  const port = await listenAt(server, { address: listen, transport });
   const address = listen.replace(/:\d+$/, `:${port}`);
   let wasServing = false;
   return {

@@ -5,7 +5,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Server } from "@grpc/grpc-js";
-import { Code, RetakeError } from "@retake/errors";
+import type { RetakeError } from "@retake/errors";
 import { protocolVersion } from "@retake/wire";
 import { decodeAddress, decodeArtifactId, decodeNodeId } from "@retake/wire/decoders";
 import type { NodeInfo } from "@retake/wire/membership";
@@ -14,6 +14,7 @@ import { PeerServiceService } from "@retake/wire/peer";
 import {
   type CallerRules,
   createServer,
+  listenAt,
   openTls,
   plainTransport,
   type Refusal,
@@ -255,16 +256,7 @@ async function listen(
   server.addService(PeerServiceService, peerService(context));
   const health = new HealthImplementation({ "": "SERVING" });
   health.addToServer(server);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, context.transport.serverCredentials(), (error, bound) => {
-      if (error === null) {
-        resolve(bound);
-        return;
-      }
-      const message = `${address}: expected to listen there, got ${error.message}`;
-      reject(new RetakeError(Code.Unavailable, "unreachable", message, { cause: error }));
-    });
-  });
+  const port = await listenAt(server, { address, transport: context.transport });
   return { server, port, health };
 }
 
