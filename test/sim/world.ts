@@ -1,4 +1,5 @@
 import { type Chance, chanceOf } from "./random.js";
+import { TimerHeap } from "./timer-heap.js";
 
 /** A process of the simulation: it may be down, or stopped for a while. */
 export interface Process {
@@ -15,12 +16,6 @@ export interface FaultRates {
   readonly slow: number;
 }
 
-interface Timer {
-  readonly atMs: number;
-  readonly order: number;
-  readonly run: () => void;
-}
-
 /** The virtual clock and network; everything that happens, happens here, in one order. */
 export class World {
   readonly chance: Chance;
@@ -32,8 +27,7 @@ export class World {
   readonly counts = new Map<string, number>();
   readonly violations: string[] = [];
   readonly trace: string[] = [];
-  #timers: Timer[] = [];
-  #order = 0;
+  readonly #timers = new TimerHeap();
 
   constructor(seed: number) {
     this.chance = chanceOf(seed);
@@ -55,8 +49,7 @@ export class World {
 
   /** Runs something later, in no process: it cannot be lost. */
   at(delayMs: number, run: () => void): void {
-    this.#order += 1;
-    push(this.#timers, { atMs: this.nowMs + delayMs, order: this.#order, run });
+    this.#timers.push(this.nowMs + delayMs, run);
   }
 
   /** Runs something later in a process: lost with its life, delayed while it is stopped. */
@@ -100,9 +93,9 @@ export class World {
   /** Lets time pass until nothing is left to do, or what is waited for has come. */
   run(untilMs: number, isOver: () => boolean): void {
     while (this.violations.length === 0) {
-      const timer = this.#timers[0];
+      const timer = this.#timers.first;
       if (timer === undefined || timer.atMs > untilMs || isOver()) return;
-      pop(this.#timers);
+      this.#timers.pop();
       this.nowMs = Math.max(this.nowMs, timer.atMs);
       timer.run();
     }
@@ -111,40 +104,3 @@ export class World {
 
 export const linkOf = (left: string, right: string): string =>
   left < right ? `${left}|${right}` : `${right}|${left}`;
-
-const isBefore = (left: Timer, right: Timer): boolean =>
-  left.atMs !== right.atMs ? left.atMs < right.atMs : left.order < right.order;
-
-/** A binary heap: runs have thousands of timers. */
-function push(heap: Timer[], timer: Timer): void {
-  let index = heap.length;
-  heap.push(timer);
-  while (index > 0) {
-    const above = (index - 1) >> 1;
-    const parent = heap[above];
-    if (parent === undefined || !isBefore(timer, parent)) break;
-    heap[index] = parent;
-    index = above;
-  }
-  heap[index] = timer;
-}
-
-function pop(heap: Timer[]): void {
-  const last = heap.pop();
-  if (last === undefined || heap.length === 0) return;
-  let index = 0;
-  for (;;) {
-    let child = 2 * index + 1;
-    const right = heap[child + 1];
-    let below = heap[child];
-    if (below === undefined) break;
-    if (right !== undefined && isBefore(right, below)) {
-      below = right;
-      child += 1;
-    }
-    if (!isBefore(below, last)) break;
-    heap[index] = below;
-    index = child;
-  }
-  heap[index] = last;
-}
