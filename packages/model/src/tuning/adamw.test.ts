@@ -2,10 +2,11 @@ import { describe, expect, it } from "vitest";
 import { Purpose, randomWords } from "../random/random-stream.js";
 import {
   type AdamWSettings,
+  type AdamWUpdate,
   applyAdamW,
-  applyAdamWPlainly,
   initialTuningState,
   paperAdamW,
+  stepFactors,
   type TuningState,
 } from "./adamw.js";
 
@@ -112,4 +113,27 @@ function randomState(length: number): TuningState {
     firstMoment: anyValues(length, 11),
     secondMoment: anyValues(length, 12).map(Math.abs),
   };
+}
+
+/** What the WebAssembly must give, to the bit. */
+function applyAdamWPlainly(state: TuningState, update: AdamWUpdate, settings: AdamWSettings): void {
+  const { weights, firstMoment, secondMoment } = state;
+  const { gradient } = update;
+  const { begin, end } = update.range ?? { begin: 0, end: weights.length };
+  const factors = stepFactors(settings, update.step);
+  const { keep, mixFirst, keepSecond, mixSecond, stepSize, rootOfCorrection, epsilon } = factors;
+  const clip = Math.fround(update.clipFactor);
+  const round = Math.fround;
+  for (let i = begin; i < end; i += 1) {
+    const g = round((gradient[i] ?? 0) * clip);
+    const m = firstMoment[i] ?? 0;
+    const first = round(m + round(round(g - m) * mixFirst));
+    const kept = round((secondMoment[i] ?? 0) * keepSecond);
+    const second = round(kept + round(round(g * g) * mixSecond));
+    const spread = round(round(round(Math.sqrt(second)) / rootOfCorrection) + epsilon);
+    const decayed = round((weights[i] ?? 0) * keep);
+    weights[i] = decayed - round(stepSize * round(first / spread));
+    firstMoment[i] = first;
+    secondMoment[i] = second;
+  }
 }

@@ -124,34 +124,8 @@ function chunkOf({ buffer }: Kernel["memory"], index: number): Float32Array {
   return new Float32Array(buffer, index * chunkValues * bytesPerValue, chunkValues);
 }
 
-/** `applyAdamW` in plain JavaScript: what the WebAssembly must give, to the bit. */
-export function applyAdamWPlainly(
-  state: TuningState,
-  update: AdamWUpdate,
-  settings: AdamWSettings,
-): void {
-  const { weights, firstMoment, secondMoment } = state;
-  const { gradient } = update;
-  const { begin, end } = update.range ?? { begin: 0, end: weights.length };
-  const factors = stepFactors(settings, update.step);
-  const { keep, mixFirst, keepSecond, mixSecond, stepSize, rootOfCorrection, epsilon } = factors;
-  const clip = Math.fround(update.clipFactor);
-  const round = Math.fround;
-  for (let i = begin; i < end; i += 1) {
-    const g = round((gradient[i] ?? 0) * clip);
-    const m = firstMoment[i] ?? 0;
-    const first = round(m + round(round(g - m) * mixFirst));
-    const kept = round((secondMoment[i] ?? 0) * keepSecond);
-    const second = round(kept + round(round(g * g) * mixSecond));
-    const spread = round(round(round(Math.sqrt(second)) / rootOfCorrection) + epsilon);
-    const decayed = round((weights[i] ?? 0) * keep);
-    weights[i] = decayed - round(stepSize * round(first / spread));
-    firstMoment[i] = first;
-    secondMoment[i] = second;
-  }
-}
-
-function stepFactors(settings: AdamWSettings, step: number): StepFactors {
+/** What a step multiplies by; `step` counts updates from 0. */
+export function stepFactors(settings: AdamWSettings, step: number): StepFactors {
   const { learningRate, beta1, beta2, epsilon, weightDecay } = settings;
   let power1 = 1;
   let power2 = 1;
