@@ -1,10 +1,10 @@
-import { createHash, randomInt } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FaultPoint } from "@retake/errors";
 import { tinyModel } from "../e2e/retake-process.js";
+import { freePorts } from "../free-ports.js";
 import { ClusterClient } from "./cluster-client.js";
 import { HeldProcess, type Holding } from "./held-process.js";
 import { type NatsServers, startNatsServers } from "./nats-servers.js";
@@ -166,26 +166,4 @@ function startProcess(
 ): HeldProcess {
   const logPath = join(folder, `${about.name}.log`);
   return new HeldProcess({ ...about, logPath, faultPoints, onHeld });
-}
-
-/** Below those that systems give to whoever asks for any: nobody gets one meanwhile. */
-const portMin = 20_000;
-const portMax = 32_000;
-
-/** Ports that nobody uses now. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = randomInt(portMin, portMax);
-    if (await isFree(port)) ports.add(port);
-  }
-  return [...ports];
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }

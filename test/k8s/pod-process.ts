@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { Client, credentials, type ServiceDefinition } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
+import { freePorts } from "../free-ports.js";
 import { type Container, type Manifest, type Probe, workloadsOf } from "./manifest.js";
 import { root } from "./render.js";
 
@@ -27,15 +27,6 @@ export interface PodProcess {
 }
 
 const probeMsMax = 2_000;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 /** The arguments as the kubelet would give them, at ports and paths of this machine. */
 function argumentsOf(
@@ -69,10 +60,11 @@ export async function startPod(
     .flatMap(({ template }) => template.spec.containers)
     .find((each) => each.name === name);
   if (container === undefined) throw new Error(`${name}: expected it in the manifests`);
-  const ports = new Map<string, number>();
-  for (const { containerPort } of container.ports ?? []) {
-    ports.set(`${containerPort}`, await freePort());
-  }
+  const asked = container.ports ?? [];
+  const free = await freePorts(asked.length);
+  const ports = new Map(
+    asked.map(({ containerPort }, index) => [`${containerPort}`, free[index] ?? 0]),
+  );
   const main = join(root, `services/${name}/dist/main.js`);
   const args = argumentsOf(container, objects, { places, ports });
   const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "inherit"] });
