@@ -1,3 +1,4 @@
+import { runCommand } from "../run-command.js";
 import { combinations } from "./combinations.js";
 import type { Manifest } from "./manifest.js";
 import { digestOfSources, findKustomize, gathered, render, writeRendered } from "./render.js";
@@ -24,13 +25,21 @@ async function renderAll(): Promise<void> {
   console.log(`${total} objects, ${count} of them different`);
 }
 
+const usage = `npm run k8s:render
+  renders every combination for the tests; needs kustomize or kubectl
+npm run k8s:images -- [--keep]
+  installs and starts what the images do, in clean folders; --keep leaves them
+npm run k8s:schemas -- FOLDER
+  writes the schemas anew, from those of Kubernetes in the folder`;
+
 /** `npm run k8s:NAME`. */
-async function main([name, ...args]: readonly string[]): Promise<void> {
-  if (name === "render") return renderAll();
-  if (name === "images") return tryImages(args);
+async function main([name, ...args]: readonly string[]): Promise<number> {
   const [folder] = args;
-  if (name === "schemas" && folder !== undefined) return writeSchemas(folder);
-  throw new Error("expected render, images, or schemas FOLDER");
+  if (name === "render") await renderAll();
+  else if (name === "images") await tryImages(args);
+  else if (name === "schemas" && folder !== undefined) await writeSchemas(folder);
+  else throw new Error("expected render, images, or schemas FOLDER");
+  return 0;
 }
 
-await main(process.argv.slice(2));
+await runCommand({ name: "k8s", usage }, () => main(process.argv.slice(2)));
