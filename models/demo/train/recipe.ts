@@ -57,19 +57,19 @@ export const fullRecipe: Recipe = {
   configs: checkpointConfigs,
   phases: {
     vae: {
-      ...{ steps: 4000, batch: 16, averageKeep: 0.998 },
+      ...{ steps: 2400, batch: 16, averageKeep: 0.998 },
       ...{ rate: 2e-3, warmupSteps: 50, finalShare: 0.02 },
     },
     unet: {
-      ...{ steps: 24000, batch: 16, averageKeep: 0.999 },
+      ...{ steps: 8500, batch: 16, averageKeep: 0.999 },
       ...{ rate: 1.5e-3, warmupSteps: 100, finalShare: 0.1 },
     },
     clip: {
-      ...{ steps: 3000, batch: 16, averageKeep: 0.998 },
+      ...{ steps: 3500, batch: 16, averageKeep: 0.998 },
       ...{ rate: 6e-4, warmupSteps: 50, finalShare: 0.02 },
     },
     decoder: {
-      ...{ steps: 8000, batch: 16, averageKeep: 0.998 },
+      ...{ steps: 4500, batch: 16, averageKeep: 0.998 },
       ...{ rate: 1.5e-3, warmupSteps: 50, finalShare: 0.02 },
     },
   },
