@@ -96,6 +96,13 @@ async function demoModel([name, ...args]) {
   throw new SetupError("demo-model: expected a name; package.json lists them as demo-model:NAME.");
 }
 
+/** Edits the clip that comes along, and says how good that is: its truth is known. */
+async function demo(/** @type {readonly string[]} */ args) {
+  const code = await built("packages/cli/bin/retake.js", ["demo", ...args]);
+  const isTold = !["--help", "-h", "--json", "--quiet"].some((flag) => args.includes(flag));
+  return code === 0 && isTold ? script("dist/models/demo/judge/run.js", args) : code;
+}
+
 /**
  * @type {Readonly<Record<string, { needsFfmpeg: boolean,
  *   run: (args: readonly string[]) => Promise<number> }>>}
@@ -103,10 +110,7 @@ async function demoModel([name, ...args]) {
 const tasks = {
   check: { needsFfmpeg: false, run: check },
   test: { needsFfmpeg: true, run: test },
-  demo: {
-    needsFfmpeg: true,
-    run: (args) => built("packages/cli/bin/retake.js", ["demo", ...args]),
-  },
+  demo: { needsFfmpeg: true, run: demo },
   golden: { needsFfmpeg: false, run: (args) => built("dist/test/golden/run.js", args) },
   proto: { needsFfmpeg: false, run: proto },
   wasm: { needsFfmpeg: false, run: async () => (await import("./wasm.mjs")).wasm() },

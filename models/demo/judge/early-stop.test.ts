@@ -8,7 +8,7 @@ const result = (method: string, seed: number, reconstruction: number): Result =>
     ...{ subject: 1, place: 1, colour: 1, motionPixels: seed, backgroundDb: null, truthDb: 30 },
     flicker: 0,
   },
-  signs: { reconstruction, change: 1 / reconstruction },
+  signs: { reconstruction, change: 1 / reconstruction, response: 1 },
 });
 const results = [
   result("untuned", 1, 3),

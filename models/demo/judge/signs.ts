@@ -9,6 +9,11 @@ export interface Signs {
   readonly reconstruction: number;
   /** How much more the latents change from frame to frame than the clip's do: 0 is alike. */
   readonly change: number;
+  /**
+   * Mean squared difference of the edit's latents from the reconstruction's: how much the prompt still
+   * decides. A network that was tuned for too long gives the clip back whatever it is asked for.
+   */
+  readonly response: number;
 }
 
 export function signsOf(latents: {
@@ -17,12 +22,18 @@ export function signsOf(latents: {
   readonly edited: HostTensor;
 }): Signs {
   const { clip, reconstructed, edited } = latents;
-  let sum = 0;
-  for (const [at, value] of clip.data.entries()) {
-    sum += (value - (reconstructed.data[at] ?? 0)) ** 2;
-  }
   const change = Math.log(changeOf(edited) / changeOf(clip));
-  return { reconstruction: sum / clip.data.length, change: Math.abs(change) };
+  return {
+    reconstruction: meanSquare(clip.data, reconstructed.data),
+    change: Math.abs(change),
+    response: meanSquare(edited.data, reconstructed.data),
+  };
+}
+
+function meanSquare(values: HostTensor["data"], others: HostTensor["data"]): number {
+  let sum = 0;
+  for (const [at, value] of values.entries()) sum += (value - (others[at] ?? 0)) ** 2;
+  return sum / values.length;
 }
 
 /** The mean squared difference of neighbouring frames. `[1, channels, frames, height, width]`. */

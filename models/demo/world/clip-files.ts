@@ -19,9 +19,10 @@ const framesPerSecond = 8;
 export async function writeClipFiles(folder: string, cases: readonly EditCase[]): Promise<void> {
   await mkdir(folder, { recursive: true });
   const tracks = [];
-  for (const [number, { key, content, unseen, edits }] of cases.entries()) {
+  const names = new Set<string>();
+  for (const { key, content, unseen, edits } of cases) {
     const source = clip(key, { content, side: videoSide });
-    const name = `clip${number}-${content.subject}-${content.verb}-${content.place}`;
+    const name = newName([content.subject, content.verb, content.place].join("-"), names);
     await writeVideo(join(folder, `${name}.mp4`), source);
     for (const edit of edits) {
       const truth = clip(key, { content: edit.content, side: videoSide });
@@ -41,6 +42,13 @@ export async function writeClipFiles(folder: string, cases: readonly EditCase[])
     });
   }
   await writeFile(join(folder, "tracks.json"), `${JSON.stringify(tracks, null, 1)}\n`);
+}
+
+/** The name; with a number behind it where there is such a name already. */
+function newName(wanted: string, names: Set<string>): string {
+  const name = names.has(wanted) ? `${wanted}-${names.size}` : wanted;
+  names.add(name);
+  return name;
 }
 
 async function writeVideo(path: string, { frames, side }: Clip): Promise<void> {

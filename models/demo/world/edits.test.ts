@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { demoCases } from "./demo-cases.js";
 import { heldOutCases, unseenCases } from "./edits.js";
 import { isClashing, isHeldOut, isUnseen } from "./vocabulary.js";
 
@@ -12,7 +13,7 @@ describe("heldOutCases", () => {
   });
 
   it("changes in each edit what the edit is named for, and nothing else", () => {
-    for (const { content, edits } of [...heldOut, ...unseen]) {
+    for (const { content, edits } of [...heldOut, ...unseen, ...demoCases]) {
       for (const { kind, content: shown } of edits) {
         expect(shown[kind]).not.toBe(content[kind]);
         expect({ ...shown, [kind]: content[kind] }).toEqual(content);
@@ -40,5 +41,11 @@ describe("unseenCases", () => {
     for (const { unseen: part, edits } of unseen) {
       for (const { kind, content } of edits) expect(isUnseen(content)).toBe(kind !== part);
     }
+  });
+});
+
+describe("demoCases", () => {
+  it("shows what training has held out", () => {
+    expect(demoCases.map(({ content }) => isHeldOut(content))).toEqual([true, true, true]);
   });
 });

@@ -1,12 +1,13 @@
 /**
  * `npm run demo-model:world -- --out DIR`: pictures of the world to look at, and clips to edit in
- * the format that the judge reads.
+ * the format that the judge reads. With `--demo`, the clips that come along with the checkpoint.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { clip } from "./clip.js";
 import { writeClipFiles } from "./clip-files.js";
+import { demoCases } from "./demo-cases.js";
 import { type EditCase, heldOutCases, unseenCases } from "./edits.js";
 import { type SheetPicture, writePictureSheet } from "./picture-sheet.js";
 import { scene } from "./scene.js";
@@ -21,10 +22,12 @@ const { values } = parseArgs({
     out: { type: "string" },
     seed: { type: "string", default: "7" },
     clips: { type: "string", default: "6" },
+    demo: { type: "boolean", default: false },
   },
 });
 if (values.out === undefined) throw new Error("--out: expected a folder, got none");
-await writeWorld(values.out, { seed: Number(values.seed), clipCount: Number(values.clips) });
+if (values.demo) await writeClipFiles(values.out, demoCases);
+else await writeWorld(values.out, { seed: Number(values.seed), clipCount: Number(values.clips) });
 
 async function writeWorld(
   folder: string,
