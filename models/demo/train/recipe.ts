@@ -110,9 +110,21 @@ export function networksOf({ configs }: Recipe): Networks {
   };
 }
 
-/** Names a recipe: states of another one are not gone on from. */
-export function recipeHash(recipe: Recipe): string {
-  return hashOf(recipe);
+/** Phases that a phase builds on. */
+const phasesBefore: Readonly<Record<PhaseName, readonly PhaseName[]>> = {
+  vae: [],
+  unet: ["vae"],
+  clip: ["vae", "unet"],
+  decoder: ["vae"],
+};
+
+/**
+ * Names all of a recipe that decides the bits of a phase: its state is gone on from under the same
+ * name only, whatever the phases say that come after it.
+ */
+export function phaseHash(recipe: Recipe, phase: PhaseName): string {
+  const names = [...phasesBefore[phase], phase];
+  return hashOf({ ...recipe, phases: names.map((name) => [name, recipe.phases[name]]) });
 }
 
 /** Names a recipe's pictures: recipes that differ in how they train share them. */

@@ -15,7 +15,6 @@ import {
   phaseNames,
   picturesHash,
   type Recipe,
-  recipeHash,
   withSteps,
 } from "./recipe.js";
 import { lossesSoFar, train } from "./train.js";
@@ -114,10 +113,9 @@ async function main(): Promise<void> {
   const signal = stopSignal(values.minutes);
   const recipe =
     values.steps === undefined ? fullRecipe : withSteps(fullRecipe, decodeSteps(values.steps));
-  const folder = join(values.states, recipeHash(recipe));
-  await mkdir(folder, { recursive: true });
-  console.log(`states: ${folder}`);
-  const at = { folder, recipe };
+  const at = { folder: values.states, recipe };
+  await mkdir(at.folder, { recursive: true });
+  console.log(`states: ${at.folder}`);
   const tokenizer = await createTokenizer(tokenizerFolder);
   const data = await pictures(values.states, recipe, tokenizer);
   const weights = await train(
@@ -132,9 +130,9 @@ async function main(): Promise<void> {
       ...{ stepsBetweenStates: 200, stepsBetweenValidations: 250 },
     },
   );
-  await drawLossCurves(join(folder, "losses.png"), await lossesSoFar(at));
+  await drawLossCurves(join(at.folder, "losses.png"), await lossesSoFar(at));
   if (weights === undefined) return console.log("stopped; the same command goes on from here");
-  const out = values.out ?? join(folder, "checkpoint");
+  const out = values.out ?? join(at.folder, "checkpoint");
   const to = { folder: out, tokenizer: tokenizerFolder };
   await exportCheckpoint(recipe, (name) => weights.get(name), to);
   console.log(`done: ${out}`);

@@ -9,10 +9,10 @@ import { phaseWork } from "./phase-work.js";
 import {
   networksOf,
   type PhaseName,
+  phaseHash,
   phaseNames,
   phaseSeed,
   type Recipe,
-  recipeHash,
 } from "./recipe.js";
 import { type TrainControl, trainPhase } from "./train-phase.js";
 import { emptyLatents, type LatentSet, type TrainingData } from "./training-data.js";
@@ -74,7 +74,8 @@ async function encodedPictures(
     sceneLatents: emptyLatents(data.scenes, config.latentChannels * cells),
     clipLatents: emptyLatents(data.clips, config.latentChannels * cells),
   };
-  const file = { path: join(at.folder, "latents.safetensors"), hash: recipeHash(recipe) };
+  const hash = phaseHash(recipe, "vae");
+  const file = { path: join(at.folder, `latents-${hash}.safetensors`), hash };
   const arrays = new Map([
     ["vae", encoded.vae],
     ["scenes.mean", encoded.sceneLatents.mean],

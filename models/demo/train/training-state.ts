@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { openSafetensors, readFloat32, writeSafetensors } from "@retake/checkpoint";
-import { type PhaseName, phaseNames, type Recipe, recipeHash } from "./recipe.js";
+import { type PhaseName, phaseHash, phaseNames, type Recipe } from "./recipe.js";
 import type { SavedVectors } from "./training-vectors.js";
 
 /** What was measured on pictures that are not trained on, after so many steps. */
@@ -22,14 +22,16 @@ export interface PhaseState {
 
 const version = "1";
 
-/** Where states of a recipe lie, one file per phase. */
+/** Where states lie, one file per phase and its hash; those of several recipes may lie together. */
 export interface StateFolder {
   readonly folder: string;
   readonly recipe: Recipe;
 }
 
-const pathOf = ({ folder }: StateFolder, phase: PhaseName): string =>
-  join(folder, `${phaseNames.indexOf(phase)}-${phase}.safetensors`);
+const pathOf = ({ folder, recipe }: StateFolder, phase: PhaseName): string => {
+  const number = phaseNames.indexOf(phase);
+  return join(folder, `${number}-${phase}-${phaseHash(recipe, phase)}.safetensors`);
+};
 
 /** Writes a state; the name holds the one before until this one is whole. */
 export async function writeState(
@@ -42,7 +44,7 @@ export async function writeState(
   );
   const losses = Float32Array.from(state.losses);
   const metadata = new Map([
-    ["recipe", recipeHash(at.recipe)],
+    ["recipe", phaseHash(at.recipe, phase)],
     ["version", version],
     ["step", String(state.step)],
     ["validations", JSON.stringify(state.validations)],
@@ -67,7 +69,7 @@ export async function readState(
   );
   if (!isThere) return undefined;
   const { entries, metadata } = await openSafetensors(path);
-  const expected = recipeHash(at.recipe);
+  const expected = phaseHash(at.recipe, phase);
   if (metadata.get("recipe") !== expected || metadata.get("version") !== version) {
     const got = metadata.get("recipe");
     throw new Error(`${path}: expected a state of recipe ${expected}, got ${got}; move it away`);

@@ -1,0 +1,23 @@
+import { describe, expect, it } from "vitest";
+import { fullRecipe, phaseHash, phaseNames, withSteps } from "./recipe.js";
+
+const changedBy = (steps: Parameters<typeof withSteps>[1]): readonly string[] =>
+  phaseNames.filter(
+    (phase) => phaseHash(withSteps(fullRecipe, steps), phase) !== phaseHash(fullRecipe, phase),
+  );
+
+describe("phaseHash", () => {
+  it("changes with the phase's own settings and with those that it builds on, with no others", () => {
+    expect(changedBy({})).toEqual([]);
+    expect(changedBy({ vae: 7 })).toEqual(["vae", "unet", "clip", "decoder"]);
+    expect(changedBy({ unet: 7 })).toEqual(["unet", "clip"]);
+    expect(changedBy({ clip: 7 })).toEqual(["clip"]);
+    expect(changedBy({ decoder: 7 })).toEqual(["decoder"]);
+  });
+
+  it("changes with what all phases share", () => {
+    const other = { ...fullRecipe, seed: 34 };
+    const hashes = phaseNames.map((phase) => phaseHash(other, phase));
+    expect(new Set([...hashes, ...phaseNames.map((p) => phaseHash(fullRecipe, p))]).size).toBe(8);
+  });
+});
