@@ -46,7 +46,7 @@ function specOf({ prompts, draws, steps, iterations }: EditSize): EditSpec {
   return {
     ...{ sourcePrompt: "s", prompts: Array.from({ length: prompts }, (_, at) => `p${at}`) },
     ...{ negativePrompt: "", videoId: "v", model, settings, layout: "auto", priority: 0 },
-    ...{ startByMs: 0, finishByMs: 0, snapshotEverySteps: 0, memoryBytesNeeded: 0 },
+    ...{ startByMs: 0, finishByMs: 0, snapshotEverySteps: 0 },
   };
 }
 
@@ -69,7 +69,7 @@ function ratesOf({ times, link }: ClusterOf): NodeRates {
 function clusterWith(edit: EditSize, cluster: ClusterOf): ClusterState {
   const { nodeCount, tunedParameters, coupling: frameCoupling } = cluster;
   const rates = ratesOf(cluster);
-  const models = [{ hash: model, name: "M", tunedParameters, frameCoupling }];
+  const models = [{ hash: model, name: "M", tunedParameters, frameCoupling, passMemory: [] }];
   let state = standby("c");
   const tell = (event: Parameters<typeof decide>[1]): void => {
     state = decide(state, event, 1000, defaultOptions).state;

@@ -76,6 +76,15 @@ describe("a cluster of two nodes", () => {
   const sampled = (edit: PrintedEdit): boolean =>
     edit.phase === "sample" && edit.progress.done >= 8;
 
+  it("refuses what fits on no node at once, and says what it would take", async () => {
+    const large = [...about, "--frames", "1000", "--size", "2048x2048"];
+    const end = await cluster.ask(["submit", ...large]);
+    expect(end.code).toBe(5);
+    expect(end.err).toMatch(
+      /memory: for 1000 frames of 2048x2048, \w+ needs about \d+\.\d GB, .* has \d+\.\d GB; take/,
+    );
+  });
+
   it("makes the same bits as one process, and frames come in order", async () => {
     const edit = await sameBits(() => undefined);
     expect(edit.recoveries).toBe(0);

@@ -179,6 +179,7 @@ export class SimCoordinator implements CoordinatorPort {
       }
     }
     if (decision.reason.includes("as the log has it")) world.count("step computed again");
+    if (decision.reason.includes("fit on no node")) world.count("smaller passes");
     if (decision.reason.includes("is called back")) world.count("peer called back");
     if (event.kind !== "heartbeat" && event.kind !== "tick") {
       world.note(`${this.name} ${event.kind}: ${decision.reason}`);
@@ -321,6 +322,8 @@ export class SimCoordinator implements CoordinatorPort {
     answer: (isAccepted: boolean) => void,
   ): void {
     const { refusal } = this.handle(event);
+    // Until the node has joined that it fits on: the client asks again.
+    if (refusal?.reason === "memory-short") return;
     if (refusal !== null) answer(false);
     else if (this.cluster.store.records.has(event.editId)) answer(true);
     else

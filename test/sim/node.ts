@@ -25,9 +25,8 @@ import {
   momentsOf,
   startWeights,
 } from "./toy.js";
+import { chosenMemory, misplaced, toyModel } from "./toy-model.js";
 
-/** So little crosses that slow nodes share frames. */
-const frameCoupling = { waits: 1, haloBytesPerPixel: 1, siteBytesPerPixel: 1 };
 const heartbeatMs = 900;
 const pollMs = 15;
 const pollsMax = 80;
@@ -43,6 +42,7 @@ export class SimNode implements NodePort {
   isCorrupt = false;
   readonly cluster: Cluster;
   readonly numericsId: string;
+  readonly memoryBytes: number;
   readonly jobs = new Map<string, Job>();
   readonly members = new Map<string, Member>();
   /** By the task that samples. */
@@ -62,6 +62,7 @@ export class SimNode implements NodePort {
     this.numericsId = numericsId;
     this.#ranks = new LentRanks(cluster, this);
     this.#rates = chosenRates(cluster.world.chance, slower);
+    this.memoryBytes = chosenMemory(cluster.world.chance, cluster.nodes.length === 0);
   }
 
   get incarnation(): string {
@@ -145,9 +146,9 @@ export class SimNode implements NodePort {
     const { world, options } = this.cluster;
     const info = {
       ...{ nodeId: this.name, incarnation: this.incarnation, address: `${this.name}:1` },
-      ...{ protocolVersion: options.protocolVersion, memoryBytes: 1000 },
+      ...{ protocolVersion: options.protocolVersion, memoryBytes: this.memoryBytes },
       numericsId: this.numericsId,
-      models: [{ hash: "m", name: "m", tunedParameters: 1000, frameCoupling }],
+      models: [toyModel],
     };
     world.send(this, coordinator, () => {
       const { refusal } = coordinator.handle({ kind: "node-joined", info, rates: this.#rates });
@@ -177,9 +178,8 @@ export class SimNode implements NodePort {
         const { task, record, editId } = effect;
         if (this.jobs.has(task.id)) return;
         const job: Job = { task, record, editId, epoch, from };
-        if (record.numericsId !== this.numericsId) {
-          this.cluster.world.violate(`${task.id} went to other numerics`);
-        }
+        const wrong = misplaced(effect, this);
+        if (wrong !== "") this.cluster.world.violate(wrong);
         this.jobs.set(task.id, job);
         if (effect.kind === "start-task" && task.helps !== "") return;
         if (effect.kind === "start-task") this.#compute(job);

@@ -24,6 +24,7 @@ describe("simulate", () => {
       ...["step computed again", "state from a snapshot", "state from a peer"],
       ...["fenced coordinator", "takeover", "retried edit", "refused: quorum-stale"],
       ...["refused: step-stale", "refused: task-stale", "edit canceled", "edit failed"],
+      ...["refused: memory-short", "smaller passes"],
     ]) {
       expect(counts.get(fault) ?? 0, `${fault} happened`).toBeGreaterThan(10);
     }

@@ -85,11 +85,12 @@ function chosenSpec(chance: Chance, nowMs: number): EditSpec {
     settings: {
       ...{ frames: chance.whole({ min: 1, max: 6 }), stride: 1, start: "0", width: 8, height: 8 },
       ...{ fit: "crop", steps, rate: 1, draws: chance.whole({ min: 1, max: 4 }), mode: "paper" },
-      ...{ temporalStart: "no-op", memory: "fast", ddim: 3, strength: 1, batch: 1 },
+      ...{ temporalStart: "no-op", memory: "fast", ddim: 3, strength: 1 },
+      batch: chance.happens(0.15) ? chance.whole({ min: 2, max: 8 }) : 1,
       guidance: chance.happens(0.7) ? 7.5 : 1,
       seed: chance.whole({ min: 0, max: 1e6 }),
     },
-    ...{ priority: 0, startByMs: 0, memoryBytesNeeded: 0 },
+    ...{ priority: 0, startByMs: 0 },
     finishByMs: chance.happens(0.05) ? nowMs + chance.whole({ min: 1_000, max: 9_000 }) : 0,
     snapshotEverySteps: chance.whole({ min: 0, max: 3 }),
   };

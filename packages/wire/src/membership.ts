@@ -18,5 +18,6 @@ export {
   NodeState,
   NodeStatus,
   PassKind,
+  PassMemory,
   PassTime,
 } from "./generated/retake/v1/membership.js";

@@ -12,6 +12,8 @@ const usage = `node services/gpu-node/dist/main.js [options]
   --cache DIR              for artifacts, compiled programs and converted weights
   --engine NAME            one of ${engineNames.join(", ")}
   --threads N              of a pass (default one a core)
+  --memory GB              what a pass may take, 10^9 bytes each: on a GPU, what that has; where
+                           nodes share a machine, the part of each (default all that there is)
   --listen HOST:PORT       where coordinator and nodes call (default 127.0.0.1:0, a free port)
   --advertise HOST:PORT    how they reach it, where that is another address
   --token-file FILE        the token of the tenant "cluster", where the coordinator asks for one
@@ -55,8 +57,9 @@ function optionsOf(
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ coordinator: text, "node-id": text, engine: text, threads: text, listen: text },
+      ...{ coordinator: text, "node-id": text, engine: text, threads: text, memory: text },
       ...{
+        listen: text,
         advertise: text,
         cache: text,
         "token-file": text,
@@ -72,6 +75,7 @@ function optionsOf(
     models: given(values.model, "--model"),
     engine: values.engine === undefined ? undefined : decodeEngine(values.engine),
     threads: values.threads === undefined ? undefined : decodeThreads(values.threads),
+    memoryBytes: values.memory === undefined ? undefined : decodeMemory(values.memory),
     ...{ listen: values.listen, advertise: values.advertise, metricsListen: values.metrics },
     cacheDir: given(values.cache, "--cache"),
     ...{ tokenFile: values["token-file"], tlsFolder: values.tls },
@@ -93,6 +97,13 @@ function decodeThreads(text: string): number {
   const threads = Number(text);
   if (/^\d{1,4}$/.test(text) && threads >= 1 && threads <= 1024) return threads;
   throw badOption(`--threads: expected 1 to 1024, got ${text}`);
+}
+
+/** Gigabytes, in bytes. */
+function decodeMemory(text: string): number {
+  const bytes = Math.floor(Number(text) * 1e9);
+  if (/^\d{1,6}(\.\d{1,9})?$/.test(text) && bytes > 0) return bytes;
+  throw badOption(`--memory: expected gigabytes, such as 7.5, got ${text}`);
 }
 
 function badOption(message: string): RetakeError {

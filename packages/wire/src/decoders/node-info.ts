@@ -1,5 +1,5 @@
 import { Code, RetakeError } from "@retake/errors";
-import type { NodeInfo, NodeRates } from "../generated/retake/v1/membership.js";
+import type { NodeInfo, NodeRates, PassMemory } from "../generated/retake/v1/membership.js";
 import { protocolVersion } from "../protocol-version.js";
 import { badMessage, finiteNumber, present, wholeNumber } from "./bad-message.js";
 import { decodeNodeId, decodeToken } from "./ids.js";
@@ -15,6 +15,7 @@ const nameCharactersMax = 256;
 const cardCharactersMax = 64 * 1024;
 const rateMax = 1e21;
 const passesMax = 64;
+const passMemoryMax = 16;
 const pixelsMax = 2 ** 28;
 const framesMax = 4096;
 const passMsMax = 1e9;
@@ -56,8 +57,20 @@ export function decodeNodeInfo(given: NodeInfo | undefined): NodeInfo {
     for (const [subject, value] of Object.entries(model.frameCoupling ?? {})) {
       finiteNumber(value, { subject, min: 0, max: rateMax });
     }
+    checkPassMemory(model.passMemory);
   }
   return node;
+}
+
+function checkPassMemory(passes: readonly PassMemory[]): void {
+  if (passes.length > passMemoryMax) {
+    const expected = `at most ${passMemoryMax}`;
+    throw badMessage("memory of passes", { expected, got: passes.length });
+  }
+  for (const { fixedBytes, bytesPerPixel } of passes) {
+    finiteNumber(fixedBytes, { subject: "memory of a pass", min: 0, max: bytesMax });
+    finiteNumber(bytesPerPixel, { subject: "memory of a pixel", min: 0, max: bytesMax });
+  }
 }
 
 /** @throws RetakeError  `bad-message`; rates that were not measured yet are 0 */

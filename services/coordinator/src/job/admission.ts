@@ -2,7 +2,7 @@ import type { ClusterState, DecideOptions } from "./cluster-state.js";
 import type { EditRecord, EditSpec, Failure } from "./edit-record.js";
 import { isTerminal, noArtifacts, noRetries, noTuning } from "./edit-record.js";
 import type { EventOf } from "./events.js";
-import { serves } from "./placement.js";
+import { fittingPasses, shortfallText } from "./pass-memory.js";
 import { because, putEdit, putRecord, refuse, type Turn } from "./turn.js";
 
 const retryRequestsKeptMax = 8;
@@ -19,16 +19,20 @@ export function onSubmitted(turn: Turn, event: EventOf<"submitted">): void {
     refuse(turn, failure);
     return;
   }
+  const { batch } = spec.settings;
+  const asked = { spec, framesPerPass: batch };
+  const { framesPerPass } = fittingPasses(turn.state.nodes.values(), asked);
   const record: EditRecord = {
     ...{ id: editId, tenant, requestId, revision: 0, epoch: turn.state.epoch, attempt: 1, spec },
     ...{ state: "queued", phase: "ingest", reason: "", numericsId: "", memoryBytesMin: 0 },
-    ...{ framesPerPass: spec.settings.batch, tasks: [], taskSerial: 0, recoveries: 0 },
+    ...{ framesPerPass, tasks: [], taskSerial: 0, recoveries: 0 },
     ...{ artifacts: noArtifacts(spec), tuning: noTuning, retries: noRetries, failure: null },
     ...{ layouts: [], retryRequestIds: [], startedMs: 0, finishedMs: 0 },
     submittedMs: turn.nowMs,
   };
   putEdit(turn, { record, tune: null, progress: new Map() });
-  because(turn, "accepted", { editId });
+  const fewer = `accepted: ${batch} frames a pass fit on no node, ${framesPerPass} do`;
+  because(turn, framesPerPass < batch ? fewer : "accepted", { editId });
 }
 
 /** Why an edit is not accepted; null if it is. */
@@ -77,12 +81,17 @@ function specFault(
 }
 
 /** A model that no node serves yet may still come; memory that every one of them lacks does not. */
-function memoryFault({ nodes }: ClusterState, spec: EditSpec): Failure | null {
-  const serving = [...nodes.values()].filter((node) => serves(node, spec.model));
-  const most = Math.max(0, ...serving.map(({ info }) => info.memoryBytes || Infinity));
-  if (serving.length === 0 || most >= spec.memoryBytesNeeded) return null;
-  const needs = `needs ${spec.memoryBytesNeeded} bytes, the largest node has ${most}`;
-  const message = `memory: ${needs}; take fewer frames or a smaller picture`;
+function memoryFault(state: ClusterState, spec: EditSpec): Failure | null {
+  const { shortfall } = fittingPasses(state.nodes.values(), {
+    spec,
+    framesPerPass: spec.settings.batch,
+  });
+  if (shortfall === null) return null;
+  const { frames, width, height, memory } = spec.settings;
+  const what = `${frames} frames of ${width}x${height}`;
+  const isFast = shortfall.phase === "tune" && memory !== "low";
+  const advice = `take fewer frames or a smaller picture${isFast ? ", or memory: low" : ""}`;
+  const message = `memory: for ${what}, ${shortfallText(shortfall)}; ${advice}`;
   return { code: "RESOURCE_EXHAUSTED", reason: "memory-short", message };
 }
 

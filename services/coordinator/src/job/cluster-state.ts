@@ -87,7 +87,18 @@ export interface NodeInfo {
     readonly tunedParameters: number;
     /** Null where the node does not tell. */
     readonly frameCoupling: FrameCoupling | null;
+    /** None where the node does not tell. */
+    readonly passMemory: readonly PassMemory[];
   }[];
+}
+
+/** What a pass takes: so much, and so much more for each pixel of each frame. */
+export interface PassMemory {
+  readonly kind: PassKind;
+  /** Gradients with the setting `memory: low`. */
+  readonly lowMemory: boolean;
+  readonly fixedBytes: number;
+  readonly bytesPerPixel: number;
 }
 
 /** What nodes that share the frames of a clip exchange in a pass. */

@@ -93,7 +93,7 @@ function allReady(turn: Turn, editId: string): void {
     removeMember(turn, { editId, nodeId, why });
     restNode(turn, { nodeId, why });
     const failure = { code: "UNAVAILABLE", reason: "state-missing", message: why };
-    if (!countFailure(turn, { editId, nodeId, failure })) return;
+    if (!countFailure(turn, { editId, nodeId, phase: "tune", failure })) return;
   }
 }
 
@@ -247,7 +247,7 @@ function advance(turn: Turn, editId: string, attempts: number): void {
   const left = editOf(turn, editId).tune;
   if (left === null || left.changeWanted !== "") return;
   const room = Math.min(draws, turn.options.membersMax) - left.members.length;
-  if (step + 1 < steps && room > 0 && idleNodesFor(turn.state, record).length > 0) {
+  if (step + 1 < steps && room > 0 && idleNodesFor(turn.state, record, "tune").length > 0) {
     putTune(turn, editId, { changeWanted: "a node is spare" });
   }
   const [first] = left.members;
@@ -338,7 +338,7 @@ export function onStepFailed(turn: Turn, event: EventOf<"step-failed">): void {
   const why = `node ${reporter} could not finish step ${step}: ${failure.message}`;
   removeMember(turn, { editId, nodeId, why });
   restNode(turn, { nodeId, why });
-  countFailure(turn, { editId, nodeId, failure });
+  countFailure(turn, { editId, nodeId, phase: "tune", failure });
 }
 
 /** A snapshot is stored: what lies before it need not be kept for computing it again. */

@@ -21,6 +21,7 @@ export interface EditRecord {
   readonly numericsId: string;
   /** Nodes with less memory have failed. */
   readonly memoryBytesMin: number;
+  /** At most the setting `batch`: fewer where so many fit on no node. */
   readonly framesPerPass: number;
   readonly tasks: readonly Task[];
   /** Of the last task: no two tasks of an edit ever have the same number. */
@@ -77,8 +78,6 @@ export interface EditSpec {
   readonly startByMs: number;
   readonly finishByMs: number;
   readonly snapshotEverySteps: number;
-  /** What the graph's cost says that a node needs; 0 is not known. */
-  readonly memoryBytesNeeded: number;
 }
 
 /** The settings of `retake edit`, every one resolved: the same bits as alone. */

@@ -119,7 +119,7 @@ export function endStalls(turn: Turn): void {
       }
       const { nodeId } = node.info;
       const failure = lost(`task ${taskId} on node ${nodeId}: nothing heard for ${taskStallMs} ms`);
-      countFailure(turn, { editId, nodeId, failure });
+      countFailure(turn, { editId, nodeId, phase: task.kind, failure });
     }
   }
   for (const { record, tune } of [...turn.state.edits.values()]) {
@@ -138,7 +138,7 @@ function endStep(turn: Turn, editId: string): void {
   const names = gone.map(({ nodeId }) => nodeId).join(", ");
   const why = `nothing heard of ${names} at step ${tune?.atStep}`;
   for (const { nodeId } of gone) removeMember(turn, { editId, nodeId, why });
-  countFailure(turn, { editId, nodeId: "", failure: lost(why) });
+  countFailure(turn, { editId, nodeId: "", phase: "tune", failure: lost(why) });
 }
 
 function loseNode(turn: Turn, node: NodeView, why: string): void {

@@ -3,7 +3,8 @@ import { type EditRecord, isTerminal, type Task } from "./edit-record.js";
 import { abortTask } from "./endings.js";
 import { changeLayout, noteDeclined } from "./layouts.js";
 import { branchesOf, type Piece, plannedPiece } from "./phase-work.js";
-import { idleNodesFor, isEligible, isFreedSoon } from "./placement.js";
+import type { Unit } from "./phases.js";
+import { eligibility, idleNodesFor, isFreedSoon } from "./placement.js";
 import type { Plan } from "./planning.js";
 import { addTask } from "./task-starts.js";
 import { because, editOf, type Turn } from "./turn.js";
@@ -49,7 +50,7 @@ function lendTo(
   { task, unhelped }: { task: Task; unhelped: number },
 ): void {
   const { record } = editOf(turn, editId);
-  const idle = idleNodesFor(turn.state, record);
+  const idle = idleNodesFor(turn.state, record, task.kind);
   // No more than each with one frame.
   const { frames } = record.spec.settings;
   const share = idle.slice(0, Math.min(frames, Math.ceil(idle.length / unhelped)));
@@ -120,8 +121,8 @@ function lendRanks(
   const { record } = editOf(turn, editId);
   const { kind, promptIndex, frames, nodeId, id: taskId } = task;
   // Nodes that are about to be free come along: ranks are lent once.
-  const isSoon = (node: NodeView): boolean =>
-    isFreedSoon(turn.state, node) && isEligible(node, record);
+  const isEligible = eligibility(turn.state, record, kind);
+  const isSoon = (node: NodeView): boolean => isFreedSoon(turn.state, node) && isEligible(node);
   if ([...turn.state.nodes.values()].some(isSoon)) return;
   const peers = share
     .filter(({ info }) => plan.nodeIds.includes(info.nodeId))
@@ -167,13 +168,17 @@ function lend(
  * Whole pieces of work come before help: where some wait and no node is free, peers are called
  * back, as many as are missing, and those that sample go on alone.
  *
- * @param waiting  edits with work for nodes that nobody could begin, and how many pieces
+ * @param waiting  edits with work for nodes that nobody could begin, and those pieces
  */
-export function recallPeers(turn: Turn, waiting: ReadonlyMap<string, number>): void {
+export function recallPeers(turn: Turn, waiting: ReadonlyMap<string, readonly Unit[]>): void {
   for (const [editId, pieces] of waiting) {
     const { record } = editOf(turn, editId);
-    const nodes = [...turn.state.nodes.values()].filter((node) => isEligible(node, record));
-    let missing = pieces - nodes.filter((node) => isFreedSoon(turn.state, node)).length;
+    const kinds = [...new Set(pieces.map(({ kind }) => kind))];
+    const rules = kinds.map((kind) => eligibility(turn.state, record, kind));
+    const nodes = [...turn.state.nodes.values()].filter((node) =>
+      rules.some((isEligible) => isEligible(node)),
+    );
+    let missing = pieces.length - nodes.filter((node) => isFreedSoon(turn.state, node)).length;
     for (const node of nodes) {
       if (missing <= 0) break;
       const helper = helperOn(turn, node);

@@ -1,9 +1,10 @@
 import type { MemberView } from "./cluster-state.js";
-import { type Failure, isTerminal } from "./edit-record.js";
+import { type EditRecord, type Failure, isTerminal, type Phase } from "./edit-record.js";
 import { abortTask, dropTask, endEdit } from "./endings.js";
 import { goOnAlone } from "./lending.js";
-import { isEligible } from "./placement.js";
-import { afterFailure, retryClassOf } from "./retries.js";
+import { memoryNeeded, smallerFramesPerPass } from "./pass-memory.js";
+import { eligibility } from "./placement.js";
+import { afterFailure, type FailureContext, retryClassOf } from "./retries.js";
 import { because, editOf, putNode, putRecord, putTune, type Turn } from "./turn.js";
 
 /** Changes one member of a tuning. */
@@ -66,15 +67,15 @@ export function quarantineMember(
  */
 export function countFailure(
   turn: Turn,
-  { editId, nodeId, failure }: { editId: string; nodeId: string; failure: Failure },
+  {
+    editId,
+    nodeId,
+    phase,
+    failure,
+  }: { editId: string; nodeId: string; phase: Phase; failure: Failure },
 ): boolean {
   const { record } = editOf(turn, editId);
-  const memoryBytes = turn.state.nodes.get(nodeId)?.info.memoryBytes ?? 0;
-  const wanting = { ...record, memoryBytesMin: memoryBytes + 1 };
-  const context = {
-    ...{ retryClass: retryClassOf(failure), memoryBytes },
-    hasLargerNode: [...turn.state.nodes.values()].some((node) => isEligible(node, wanting)),
-  };
+  const context = contextOf(turn, record, { nodeId, phase, failure });
   const verdict = afterFailure(record, failure, { context, options: turn.options });
   if (verdict.outcome === "over") {
     const reason = `failed: ${verdict.failure.message}`;
@@ -87,6 +88,22 @@ export function countFailure(
   putRecord(turn, editId, { ...verdict.change, state, recoveries: record.recoveries + 1 });
   because(turn, `${failure.message}: ${verdict.reason}`, { editId });
   return true;
+}
+
+function contextOf(
+  { state }: Turn,
+  record: EditRecord,
+  { nodeId, phase, failure }: { nodeId: string; phase: Phase; failure: Failure },
+): FailureContext {
+  const info = state.nodes.get(nodeId)?.info;
+  const memoryBytes = info?.memoryBytes ?? 0;
+  const isLarger = eligibility(state, { ...record, memoryBytesMin: memoryBytes + 1 }, phase);
+  return {
+    ...{ retryClass: retryClassOf(failure), memoryBytes },
+    neededBytes: info === undefined ? 0 : memoryNeeded(info, record, phase),
+    hasLargerNode: [...state.nodes.values()].some(isLarger),
+    smallerFramesPerPass: smallerFramesPerPass(record, phase),
+  };
 }
 
 /**
@@ -123,7 +140,7 @@ export function loseTask(
     restNode(turn, { nodeId: task.nodeId, why: failure.message });
   }
   if (task.helps === "") {
-    countFailure(turn, { editId, nodeId: task.nodeId, failure });
+    countFailure(turn, { editId, nodeId: task.nodeId, phase: task.kind, failure });
     return;
   }
   // Nothing is lost but time.

@@ -1,4 +1,10 @@
 import type { NodeRates, NodeView, PassKind, PassTime } from "./cluster-state.js";
+import type { Phase } from "./edit-record.js";
+
+/** The pass that a phase runs again and again. */
+export const passKinds: Partial<Readonly<Record<Phase, PassKind>>> = {
+  ...{ encode: "encode", tune: "gradients", invert: "unet", sample: "unet", decode: "decode" },
+};
 
 /** The pass that a unit of work is. */
 export interface PassOf {

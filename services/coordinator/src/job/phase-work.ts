@@ -1,6 +1,6 @@
-import type { ClusterState, NodeView, PassKind } from "./cluster-state.js";
+import type { ClusterState, NodeView } from "./cluster-state.js";
 import type { EditRecord, LayoutName, Phase } from "./edit-record.js";
-import { passesAtOnce, unitTimes } from "./pass-times.js";
+import { passesAtOnce, passKinds, unitTimes } from "./pass-times.js";
 import { type FrameSplit, type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
 
 /** Of Stable Diffusion 1.x: four float32 channels of latents for each 8x8 pixels. */
@@ -9,10 +9,6 @@ const latentBytesPerPixel = 16 / 64;
 const ranksReadyMs = 6_000;
 const pixelBytes = 3;
 const valueBytes = 4;
-
-const passKinds: Partial<Readonly<Record<Phase, PassKind>>> = {
-  ...{ encode: "encode", tune: "gradients", invert: "unet", sample: "unet", decode: "decode" },
-};
 
 /** A piece of an edit that is planned at once. */
 export interface Piece {
@@ -40,10 +36,10 @@ export function plannedPiece(
   const pixelsPerFrame = settings.width * settings.height;
   const pass = { modelHash: model, kind, frames: settings.frames, pixelsPerFrame };
   const times = unitTimes(nodes, pass, [...state.nodes.values()]);
-  const joined = piece.kind === "sample" && settings.batch > 1 && settings.guidance !== 1 ? 2 : 1;
+  const isJoined = piece.kind === "sample" && record.framesPerPass > 1 && settings.guidance !== 1;
   const planNodes = nodes.map(({ info, rates }): PlanNode => {
     const { bytesPerSecond, roundTripMs } = rates;
-    const unitMs = (times.get(info.nodeId) ?? 0) * joined;
+    const unitMs = (times.get(info.nodeId) ?? 0) * (isJoined ? 2 : 1);
     const unitsAtOnce = passesAtOnce(rates, pass);
     return { nodeId: info.nodeId, unitMs, unitsAtOnce, bytesPerSecond, roundTripMs };
   });
@@ -51,9 +47,8 @@ export function plannedPiece(
 }
 
 /** The guidance branches of an iteration that are passes of their own. */
-export function branchesOf({ spec }: EditRecord): 1 | 2 {
-  const { guidance, batch } = spec.settings;
-  return guidance === 1 || batch > 1 ? 1 : 2;
+export function branchesOf({ spec, framesPerPass }: EditRecord): 1 | 2 {
+  return spec.settings.guidance === 1 || framesPerPass > 1 ? 1 : 2;
 }
 
 function workOf(record: EditRecord, piece: Piece, nodes: readonly NodeView[]): Work {
@@ -107,13 +102,16 @@ function tunedBytesOf({ spec }: EditRecord, nodes: readonly NodeView[]): number 
 }
 
 /** What crosses where nodes share a clip's frames; null where a node does not tell. */
-function frameSplitOf({ spec }: EditRecord, nodes: readonly NodeView[]): FrameSplit | null {
-  const { frames, width, height, batch } = spec.settings;
+function frameSplitOf(
+  { spec, framesPerPass }: EditRecord,
+  nodes: readonly NodeView[],
+): FrameSplit | null {
+  const { frames, width, height } = spec.settings;
   const couplings = nodes.map(
     ({ info }) => info.models.find(({ hash }) => hash === spec.model)?.frameCoupling ?? null,
   );
   const [coupling] = couplings;
-  if (!coupling || couplings.includes(null) || batch > 1) return null;
+  if (!coupling || couplings.includes(null) || framesPerPass > 1) return null;
   const pixels = width * height;
   return {
     ...{ frames, readyMs: ranksReadyMs, passBytes: pixels * latentBytesPerPixel * frames },

@@ -4,7 +4,9 @@ import { ACluster } from "./testing/a-cluster.js";
 import { aRecord } from "./testing/an-edit.js";
 
 const names = (cluster: ACluster, change: Partial<ReturnType<typeof aRecord>> = {}) =>
-  idleNodesFor(cluster.state, { ...aRecord({}), ...change }).map(({ info }) => info.nodeId);
+  idleNodesFor(cluster.state, { ...aRecord({}), ...change }, "encode").map(
+    ({ info }) => info.nodeId,
+  );
 
 describe("idleNodesFor", () => {
   it("prefers nodes that have the model loaded, by name where they are alike", () => {

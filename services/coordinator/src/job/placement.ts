@@ -1,19 +1,28 @@
 import type { ClusterState, NodeTask, NodeView } from "./cluster-state.js";
-import type { EditRecord } from "./edit-record.js";
+import type { EditRecord, Phase } from "./edit-record.js";
+import { fits, serves, shortfallOf, shortfalls, shortfallText } from "./pass-memory.js";
 
-/** Whether a node serves a model, named by hash or by name. */
-export function serves({ info }: NodeView, model: string): boolean {
-  return info.models.some(({ hash, name }) => hash === model || name === model);
-}
-
-/** Whether a node may take work of an edit at all, busy or not. */
-export function isEligible(node: NodeView, record: EditRecord): boolean {
+/**
+ * Whether nodes may take work of a phase of an edit at all, busy or not. One of those that begin it
+ * must have others of its numerics id for the phases that do not fit on it.
+ */
+export function eligibility(
+  { nodes }: ClusterState,
+  record: EditRecord,
+  phase: Phase,
+): (node: NodeView) => boolean {
   const { spec, numericsId, memoryBytesMin } = record;
-  const { info } = node;
-  const memoryBytes = Math.max(memoryBytesMin, spec.memoryBytesNeeded);
-  const hasNumerics = numericsId === "" || info.numericsId === numericsId;
-  const hasMemory = info.memoryBytes === 0 || info.memoryBytes >= memoryBytes;
-  return hasNumerics && hasMemory && serves(node, spec.model);
+  let missing: ReturnType<typeof shortfalls> | undefined;
+  const mayBegin = (node: NodeView): boolean => {
+    missing ??= shortfalls(nodes.values(), record);
+    return missing.get(node.info.numericsId) === null;
+  };
+  return (node) => {
+    const { info } = node;
+    if (!serves(node, spec.model) || !fits(node, record, phase)) return false;
+    if (info.memoryBytes !== 0 && info.memoryBytes < memoryBytesMin) return false;
+    return numericsId === "" ? mayBegin(node) : info.numericsId === numericsId;
+  };
 }
 
 /** Whether a node would begin a task at once. */
@@ -29,14 +38,19 @@ export function isFreedSoon({ edits }: ClusterState, { state, tasks }: NodeView)
 }
 
 /**
- * The idle nodes for an edit, best first: those that have its model loaded, then the fastest, then
- * by name. An edit stays within the numerics id that it began with, so that its bits do not change
- * half-way; loading another model takes longer than any difference of speed.
+ * The idle nodes for a phase of an edit, best first: those that have its model loaded, then the
+ * fastest, then by name. An edit stays within the numerics id that it began with, so that its bits
+ * do not change half-way; loading another model takes longer than any difference of speed.
  */
-export function idleNodesFor(state: ClusterState, record: EditRecord): readonly NodeView[] {
+export function idleNodesFor(
+  state: ClusterState,
+  record: EditRecord,
+  phase: Phase,
+): readonly NodeView[] {
   const nodes: NodeView[] = [];
+  const isEligible = eligibility(state, record, phase);
   for (const node of state.nodes.values()) {
-    if (isIdle(node, state.leaseClock.nowMs) && isEligible(node, record)) nodes.push(node);
+    if (isIdle(node, state.leaseClock.nowMs) && isEligible(node)) nodes.push(node);
   }
   if (nodes.length < 2) return nodes;
   const missing = (node: NodeView): number => Number(node.modelLoaded !== record.spec.model);
@@ -53,11 +67,13 @@ export function whyWaits(state: ClusterState, record: EditRecord): string {
   if (nodes.length === 0) return "waits: no node has joined";
   const serving = nodes.filter((node) => serves(node, record.spec.model));
   if (serving.length === 0) return `waits: no node serves the model ${record.spec.model}`;
-  const eligible = serving.filter((node) => isEligible(node, record));
+  const eligible = serving.filter(eligibility(state, record, record.phase));
   if (eligible.length > 0) return `waits: all ${eligible.length} nodes for it are busy or resting`;
   const { numericsId } = record;
   if (serving.every(({ info }) => numericsId !== "" && info.numericsId !== numericsId)) {
     return `waits: no node computes with the numerics id ${numericsId} that it began with`;
   }
+  const shortfall = shortfallOf(serving, record);
+  if (shortfall !== null) return `waits for memory: ${shortfallText(shortfall)}`;
   return `waits: no node that serves ${record.spec.model} has the memory`;
 }

@@ -5,8 +5,13 @@ import { afterFailure, type FailureContext, type RetryClass, retryClassOf } from
 
 const record = { retries: noRetries, memoryBytesMin: 0, framesPerPass: 4 } as EditRecord;
 const failure = { code: "UNAVAILABLE", reason: "node-lost", message: "node a: gone" };
-const judged = (retryClass: RetryClass, change: Partial<EditRecord>, hasLargerNode = false) => {
-  const context: FailureContext = { retryClass, memoryBytes: 100, hasLargerNode };
+const judged = (
+  retryClass: RetryClass,
+  change: Partial<EditRecord>,
+  about: Partial<FailureContext> = {},
+) => {
+  const sizes = { memoryBytes: 100e6, neededBytes: 0, hasLargerNode: false };
+  const context = { retryClass, ...sizes, smallerFramesPerPass: null, ...about };
   return afterFailure({ ...record, ...change }, failure, { context, options: defaultOptions });
 };
 
@@ -43,11 +48,18 @@ describe("afterFailure", () => {
   });
 
   it("wants a larger node, then smaller pieces, then refuses", () => {
-    expect(judged("memory", {}, true)).toMatchObject({
-      change: { memoryBytesMin: 101, framesPerPass: 4 },
+    const larger = { hasLargerNode: true, smallerFramesPerPass: 2 };
+    expect(judged("memory", {}, larger)).toMatchObject({
+      change: { memoryBytesMin: 100e6 + 1, framesPerPass: 4 },
     });
-    expect(judged("memory", {})).toMatchObject({ change: { framesPerPass: 2, memoryBytesMin: 0 } });
-    expect(judged("memory", { framesPerPass: 1 }).outcome).toBe("over");
+    expect(judged("memory", {}, { smallerFramesPerPass: 2 })).toMatchObject({
+      change: { framesPerPass: 2, memoryBytesMin: 0 },
+    });
+    const over = judged("memory", {}, { neededBytes: 2.5e9 });
+    const message =
+      "node a: gone (about 2.5 GB were predicted, no node has more than 100 MB; " +
+      "take fewer or smaller frames)";
+    expect(over).toEqual({ outcome: "over", failure: { ...failure, message } });
   });
 
   it("counts nothing while a disk is full", () => {

@@ -1,5 +1,6 @@
 import type { DecideOptions } from "./cluster-state.js";
 import type { EditRecord, Failure, Retries } from "./edit-record.js";
+import { bytesText } from "./pass-memory.js";
 
 /**
  * Who must act on a failure. `infrastructure`: nobody, it is tried again; `room`: a disk is
@@ -34,8 +35,12 @@ export interface FailureContext {
   readonly retryClass: RetryClass;
   /** Of the node that failed; 0 if not known. */
   readonly memoryBytes: number;
+  /** What the pass was said to take; 0 if not known. */
+  readonly neededBytes: number;
   /** Whether a node with more memory could take the work. */
   readonly hasLargerNode: boolean;
+  /** Of smaller passes; null where the work cannot be cut any further. */
+  readonly smallerFramesPerPass: number | null;
 }
 
 /**
@@ -49,6 +54,7 @@ export function afterFailure(
   { context, options }: { context: FailureContext; options: DecideOptions },
 ): Verdict {
   const { retries, memoryBytesMin, framesPerPass } = record;
+  const { memoryBytes } = context;
   const keep = { retries, memoryBytesMin, framesPerPass };
   const counted = (name: keyof Retries): Retries => ({ ...retries, [name]: retries[name] + 1 });
   const over = (text: string): Verdict => ({
@@ -77,19 +83,20 @@ export function afterFailure(
     case "memory": {
       const change = { ...keep, retries: counted("memory") };
       if (context.hasLargerNode) {
-        const reason = `needs a node with more than ${context.memoryBytes} bytes of memory`;
-        return {
-          outcome: "again",
-          change: { ...change, memoryBytesMin: context.memoryBytes + 1 },
-          reason,
-        };
+        const reason = `needs a node with more than ${bytesText(memoryBytes)} of memory`;
+        return { outcome: "again", change: { ...change, memoryBytesMin: memoryBytes + 1 }, reason };
       }
-      if (framesPerPass <= 1) return over("");
-      const half = Math.floor(framesPerPass / 2);
-      const reason = `memory is short: ${half} frames a pass instead of ${framesPerPass}`;
-      return { outcome: "again", change: { ...change, framesPerPass: half }, reason };
+      const fewer = context.smallerFramesPerPass;
+      if (fewer === null) return over(` (${memoryText(context)})`);
+      const reason = `memory is short: ${fewer} frames a pass instead of ${framesPerPass}`;
+      return { outcome: "again", change: { ...change, framesPerPass: fewer }, reason };
     }
     case "user":
       return over("");
   }
+}
+
+function memoryText({ memoryBytes, neededBytes }: FailureContext): string {
+  const needs = neededBytes === 0 ? "" : `about ${bytesText(neededBytes)} were predicted, `;
+  return `${needs}no node has more than ${bytesText(memoryBytes)}; take fewer or smaller frames`;
 }

@@ -4,13 +4,14 @@ import { type EditRecord, type FrameRange, isTerminal } from "./edit-record.js";
 import { chargedShares, comparedEdits, joinedShares, nextTenant } from "./fairness.js";
 import { noteLayout } from "./layouts.js";
 import { lendPeers, recallPeers } from "./lending.js";
+import { fittingPasses } from "./pass-memory.js";
 import { type Piece, plannedPiece } from "./phase-work.js";
 import { startableUnits, type Unit } from "./phases.js";
-import { idleNodesFor, isEligible, isFreedSoon, isIdle } from "./placement.js";
+import { eligibility, idleNodesFor, isFreedSoon, isIdle } from "./placement.js";
 import type { Plan } from "./planning.js";
 import { formQuorum } from "./quorum.js";
 import { addTask } from "./task-starts.js";
-import { because, editOf, type Turn } from "./turn.js";
+import { because, editOf, putRecord, type Turn } from "./turn.js";
 
 /** What every turn ends with: stopped edits end, free nodes get work, new quorums are formed. */
 export function settle(turn: Turn): void {
@@ -18,7 +19,10 @@ export function settle(turn: Turn): void {
   settleCanceled(turn);
   if (!turn.state.isStoreFull) {
     if (hasFreeHand(turn)) assign(turn, "here");
-    if (hasFreeNode(turn)) assign(turn, "nodes");
+    if (hasFreeNode(turn)) {
+      cutPasses(turn);
+      assign(turn, "nodes");
+    }
     if (hasHelpers(turn)) recallPeers(turn, waitingPieces(turn));
   }
   for (const { record, tune } of [...turn.state.edits.values()]) {
@@ -29,6 +33,22 @@ export function settle(turn: Turn): void {
   if (!turn.state.isStoreFull && hasFreeNode(turn)) lendPeers(turn);
 }
 
+/**
+ * Of an edit that nobody has begun, passes are made smaller that fit on no node: when it was
+ * accepted, there may have been none. Later it waits for the node that it began on, since smaller
+ * passes give other bits.
+ */
+function cutPasses(turn: Turn): void {
+  for (const { record } of [...turn.state.edits.values()]) {
+    const { id: editId, framesPerPass: asked, numericsId, artifacts } = record;
+    if (asked <= 1 || numericsId !== "" || artifacts.clip === "" || isTerminal(record)) continue;
+    const { framesPerPass, shortfall } = fittingPasses(turn.state.nodes.values(), record);
+    if (shortfall !== null || framesPerPass === asked) continue;
+    putRecord(turn, editId, { framesPerPass });
+    because(turn, `${asked} frames a pass fit on no node, ${framesPerPass} do`, { editId });
+  }
+}
+
 const hasHelpers = ({ state }: Turn): boolean => {
   for (const { record } of state.edits.values()) {
     if (record.tasks.some(({ helps }) => helps !== "")) return true;
@@ -37,12 +57,12 @@ const hasHelpers = ({ state }: Turn): boolean => {
 };
 
 /** Pieces for nodes that could begin, by edit: after `assign`, none of them found a node. */
-function waitingPieces(turn: Turn): ReadonlyMap<string, number> {
-  const waiting = new Map<string, number>();
+function waitingPieces(turn: Turn): ReadonlyMap<string, readonly Unit[]> {
+  const waiting = new Map<string, readonly Unit[]>();
   for (const { record } of turn.state.edits.values()) {
     if (isTerminal(record) || record.state === "canceling") continue;
-    const pieces = unitsOf(turn, record, "nodes").length;
-    if (pieces > 0) waiting.set(record.id, pieces);
+    const pieces = unitsOf(turn, record, "nodes");
+    if (pieces.length > 0) waiting.set(record.id, pieces);
   }
   return waiting;
 }
@@ -51,7 +71,7 @@ function waitingPieces(turn: Turn): ReadonlyMap<string, number> {
 function joinersFor(turn: Turn, record: EditRecord, membersCount: number): readonly NodeView[] {
   const room = Math.min(record.spec.settings.draws, turn.options.membersMax) - membersCount;
   if (room <= 0 || turn.state.isStoreFull) return [];
-  return idleNodesFor(turn.state, record).slice(0, room);
+  return idleNodesFor(turn.state, record, "tune").slice(0, room);
 }
 
 const placeOf = ({ kind }: Unit): Place =>
@@ -145,7 +165,7 @@ function startOne(
       because(turn, `${unit.kind} begins`, { editId });
       return true;
     }
-    if (idleNodesFor(turn.state, record).length === 0) return false;
+    if (idleNodesFor(turn.state, record, unit.kind).length === 0) continue;
     startOnNodes(turn, editId, { unit, othersWait });
     return true;
   }
@@ -159,9 +179,10 @@ function startOnNodes(
   { unit, othersWait }: { unit: Unit; othersWait: boolean },
 ): void {
   const { record } = editOf(turn, editId);
-  const idle = idleNodesFor(turn.state, record);
+  const idle = idleNodesFor(turn.state, record, unit.kind);
+  const isEligible = eligibility(turn.state, record, unit.kind);
   const soon = [...turn.state.nodes.values()].filter(
-    (node) => isFreedSoon(turn.state, node) && isEligible(node, record),
+    (node) => isFreedSoon(turn.state, node) && isEligible(node),
   );
   const isTune = unit.kind === "tune";
   const [first] = idle;

@@ -16,7 +16,7 @@ import type { NodeView } from "../job/cluster-state.js";
 import type { Phase } from "../job/edit-record.js";
 import type { Reign } from "../loop/reign.js";
 import type { Cluster } from "./cluster.js";
-import { ratesMessage, ratesOf } from "./node-rates.js";
+import { memoryOf, ratesMessage, ratesOf } from "./node-rates.js";
 
 const heartbeatsPerLease = 4;
 const tasksMax = 64;
@@ -76,8 +76,9 @@ function join(cluster: Cluster, request: JoinRequest): JoinResponse {
   const reign = cluster.reign();
   const { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId } = node;
   const rates = ratesOf(request.rates);
-  const models = node.models.map(({ hash, name, tunedParameters, frameCoupling = null }) => {
-    return { hash, name, tunedParameters, frameCoupling };
+  const models = node.models.map(({ frameCoupling = null, passMemory, ...model }) => {
+    const { hash, name, tunedParameters } = model;
+    return { hash, name, tunedParameters, frameCoupling, passMemory: memoryOf(passMemory) };
   });
   const info = { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId, models };
   const { refusal } = reign.tell({ kind: "node-joined", info, rates });

@@ -1,6 +1,10 @@
 import { badMessage, decodeNodeRates } from "@retake/wire/decoders";
-import { PassKind as Kind, type NodeRates as RatesMessage } from "@retake/wire/membership";
-import type { NodeRates, PassKind } from "../job/cluster-state.js";
+import {
+  PassKind as Kind,
+  type PassMemory as MemoryMessage,
+  type NodeRates as RatesMessage,
+} from "@retake/wire/membership";
+import type { NodeRates, PassKind, PassMemory } from "../job/cluster-state.js";
 
 const kinds: Readonly<Record<PassKind, Kind>> = {
   unet: Kind.PASS_KIND_UNET,
@@ -16,6 +20,11 @@ export function ratesOf(message: RatesMessage | undefined): NodeRates {
     ...speeds,
     passes: passes.map(({ kind, ...time }) => ({ ...time, kind: kindOf(kind) })),
   };
+}
+
+/** @throws RetakeError  `bad-message` */
+export function memoryOf(messages: readonly MemoryMessage[]): readonly PassMemory[] {
+  return messages.map(({ kind, ...memory }) => ({ ...memory, kind: kindOf(kind) }));
 }
 
 function kindOf(kind: Kind): PassKind {

@@ -72,7 +72,7 @@ export async function decodeSpec(
   const limits = { min: 0, max: timeMax };
   return {
     ...{ sourcePrompt, prompts: [...prompts], negativePrompt, videoId, priority, layout },
-    ...{ model: model.hash, settings, memoryBytesNeeded: 0 },
+    ...{ model: model.hash, settings },
     startByMs: wholeNumber(given.startByUnixMs, { subject: "start by", ...limits }),
     finishByMs: wholeNumber(given.finishByUnixMs, { subject: "finish by", ...limits }),
     snapshotEverySteps:

@@ -22,7 +22,9 @@ function headerOf({ task, record }: Assigned): TaskHeader {
   return { taskId, editId: record.id, attempt, epoch, modelHash: record.spec.model };
 }
 
-const settingsOf = ({ spec }: EditRecord): Settings => Settings.fromPartial({ ...spec.settings });
+/** Of less memory, smaller passes: branches that were to be joined are not. */
+const settingsOf = ({ spec, framesPerPass }: EditRecord): Settings =>
+  Settings.fromPartial({ ...spec.settings, batch: framesPerPass });
 
 const momentsIdsOf = ({ artifacts }: EditRecord): string[] =>
   artifacts.moments.map(({ artifactId }) => artifactId);

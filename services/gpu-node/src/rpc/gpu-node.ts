@@ -26,13 +26,14 @@ import { FrameGroups } from "../frames/frame-groups.js";
 import { createEngine } from "../runtime/create-engine.js";
 import type { Engine, EngineName } from "../runtime/engine.js";
 import { openModelFiles } from "../tasks/model-files.js";
-import { type Model, openModel } from "../tasks/open-model.js";
+import { openModel } from "../tasks/open-model.js";
+import { knownPassMemory } from "../tasks/pass-memory.js";
 import { ArtifactCache } from "./artifact-cache.js";
 import { CallDesk } from "./call-desk.js";
 import { type CoordinatorLink, connectCoordinator } from "./coordinator-link.js";
 import { LentPeers } from "./lent-peers.js";
 import { MembershipLoop } from "./membership-loop.js";
-import { ModelShelf } from "./model-shelf.js";
+import { ModelShelf, type ServedModel } from "./model-shelf.js";
 import { NatsLink } from "./nats-link.js";
 import type { NodeContext } from "./node-context.js";
 import { NodeMeter } from "./node-meter.js";
@@ -53,6 +54,8 @@ export interface GpuNodeOptions {
   readonly engine?: EngineName | undefined;
   /** Threads of a pass. Default one a core. */
   readonly threads?: number | undefined;
+  /** What a pass may take. Default what the machine has, or the process may have of it. */
+  readonly memoryBytes?: number | undefined;
   /** host:port to listen at; port 0 takes a free one. Default 127.0.0.1:0. */
   readonly listen?: string | undefined;
   /** How others reach this node, where that is not the address it listens at. */
@@ -98,8 +101,8 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const engineName = options.engine ?? "onnx-cpu";
   const meter = new NodeMeter(performance.now.bind(performance));
   const opened = await openModels(options, { engineName, threads, meter });
-  const [first] = opened.models;
-  if (first !== undefined) await meter.measure(first);
+  const [first] = opened.served;
+  if (first !== undefined) await meter.measure(first.model);
   const transport = await openTransport(options);
   const link = connectCoordinator(coordinator, { token: options.token ?? "", transport });
   const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
@@ -107,7 +110,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const refused = createRefusedCounter();
   const { expiresAtMs } = transport;
   const context: NodeContext = {
-    ...{ nodeId, transport, board, models: new ModelShelf(opened.models) },
+    ...{ nodeId, transport, board, models: new ModelShelf(opened.served) },
     artifacts: await openArtifacts(options, { link, meter }),
     ...{ workFolder: join(ownFolder(options), "work"), tunings: new Map() },
     ...{ branches: new CallDesk(), lent: new LentPeers(), nowMs: meter.nowMs },
@@ -129,7 +132,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const info: NodeInfo = {
     ...{ nodeId, incarnation: randomUUID(), protocolVersion, address, pid: process.pid },
     ...{ version: ownVersion(), engine: engineName, numericsId: opened.engine.numericsId },
-    ...{ threads, memoryBytes: totalmem(), models: [...context.models.infos] },
+    ...{ threads, memoryBytes: memoryBytesOf(options), models: [...context.models.infos] },
   };
   const serving = { server, health, metrics: metrics || undefined };
   return runningNode({ options, info, context, link, meter, nats, ...serving, ...opened });
@@ -204,12 +207,22 @@ async function openModels(
     readonly threads: number;
     readonly meter: NodeMeter;
   },
-): Promise<{ readonly engine: Engine; readonly models: readonly Model[] }> {
+): Promise<{ readonly engine: Engine; readonly served: readonly ServedModel[] }> {
   const files = [];
   for (const source of models) files.push(await openModelFiles({ source, cacheDir }));
   const { engineName, threads, meter } = about;
   const engine = await createEngine(engineName, { threads, cacheDir });
-  return { engine, models: files.map((model) => openModel(model, engine, meter)) };
+  const served: ServedModel[] = [];
+  for (const model of files) {
+    const passMemory = await knownPassMemory(model, cacheDir);
+    served.push({ model: openModel(model, engine, meter), passMemory });
+  }
+  return { engine, served };
+}
+
+/** What was given, else what the machine has, or as much of it as this process may have. */
+function memoryBytesOf({ memoryBytes }: GpuNodeOptions): number {
+  return memoryBytes ?? Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
 /** Programs and converted weights are shared by the nodes of a machine; what one pulls is not. */

@@ -1,10 +1,16 @@
 import { Code, RetakeError } from "@retake/errors";
-import type { FrameCoupling, ModelInfo } from "@retake/wire/membership";
+import {
+  type FrameCoupling,
+  type PassMemory as MemoryMessage,
+  type ModelInfo,
+  PassKind,
+} from "@retake/wire/membership";
 import type { HostTensor } from "../runtime/engine.js";
 import { encodePrompts } from "../tasks/encode-prompts.js";
 import type { ModelFiles } from "../tasks/model-files.js";
 import type { Model } from "../tasks/open-model.js";
-import { frameCouplingPerPixel } from "../tasks/predict-cost.js";
+import type { PassMemory } from "../tasks/pass-memory.js";
+import { frameCouplingPerPixel, type PassName } from "../tasks/predict-cost.js";
 import type { TaskControl } from "../tasks/task-control.js";
 import { tuningLayout } from "../tasks/tuned-tensors.js";
 
@@ -16,24 +22,44 @@ function couplingOf(files: ModelFiles): FrameCoupling {
   return { waits, haloBytesPerPixel: haloBytes, siteBytesPerPixel: siteBytesPerFrame };
 }
 
+const passKinds: Partial<Readonly<Record<PassName, PassKind>>> = {
+  unet: PassKind.PASS_KIND_UNET,
+  "unet-gradients": PassKind.PASS_KIND_GRADIENTS,
+  "vae-encode": PassKind.PASS_KIND_ENCODE,
+  "vae-decode": PassKind.PASS_KIND_DECODE,
+};
+
+function memoryMessage({ pass, ...memory }: PassMemory): MemoryMessage {
+  return { kind: passKinds[pass] ?? PassKind.PASS_KIND_UNSPECIFIED, ...memory };
+}
+
+/** A model that is served, and what its passes take. */
+export interface ServedModel {
+  readonly model: Model;
+  readonly passMemory: readonly PassMemory[];
+}
+
 /** The models that a node serves, on one engine. */
 export class ModelShelf {
   readonly #models: ReadonlyMap<string, Model>;
+  readonly #served: readonly ServedModel[];
   /** From the least to the most recently used. */
   readonly #embeddings = new Map<string, HostTensor>();
   #last: Model | undefined;
 
-  constructor(models: readonly Model[]) {
-    this.#models = new Map(models.map((model) => [model.files.hash, model]));
+  constructor(served: readonly ServedModel[]) {
+    this.#served = served;
+    this.#models = new Map(served.map(({ model }) => [model.files.hash, model]));
   }
 
   get infos(): readonly ModelInfo[] {
-    return [...this.#models.values()].map(({ files }) => ({
+    return this.#served.map(({ model: { files }, passMemory }) => ({
       ...{ hash: files.hash, name: files.name, pictureSide: files.pictureSide },
       cardJson: files.card === undefined ? "" : JSON.stringify(files.card),
       timestepCount: files.schedule.timestepCount,
       tunedParameters: tuningLayout(files, "paper").length,
       frameCoupling: couplingOf(files),
+      passMemory: passMemory.map(memoryMessage),
     }));
   }
 

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { type Code, fromUnknown, type Reason, RetakeError } from "@retake/errors";
+import { type Code, type Reason, RetakeError } from "@retake/errors";
 import type { ProgramSpec } from "@retake/model";
 import { buffersOf } from "./buffers-of.js";
 import { createRunner } from "./create-runner.js";
@@ -12,6 +12,7 @@ import type {
   TunerStep,
   WeightLocations,
 } from "./engine.js";
+import { engineFailure } from "./engine-failure.js";
 import type { Runner, RunnerProgram, RunnerSettings } from "./runner.js";
 import { WorkerTuner } from "./tuner.js";
 
@@ -204,7 +205,7 @@ async function answerTo(request: WorkerRequest): Promise<void> {
     const answered: WorkerAnswer = { id: request.id, result };
     parentPort?.postMessage(answered, buffersOf(result));
   } catch (thrown) {
-    const { code, reason, message } = fromUnknown(thrown, `engine ${engineName}`);
+    const { code, reason, message } = engineFailure(thrown, `engine ${engineName}`);
     parentPort?.postMessage({ id: request.id, error: { code, reason, message } });
   }
 }

@@ -9,7 +9,10 @@ function digestOf(bytes: Uint8Array): Buffer {
   return createHash("sha256").update(bytes).digest();
 }
 
-/** Compiled programs in a folder, one file each. A file that is damaged counts as not there. */
+/**
+ * Compiled programs, or what is known of them, in a folder, one file each. A file that is damaged
+ * counts as not there.
+ */
 export class ProgramCache {
   readonly #folder: string;
 

@@ -54,7 +54,7 @@ export class ACluster {
       ...{
         memoryBytes: 100,
         numericsId: "n",
-        models: [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling: null }],
+        models: [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling: null, passMemory: [] }],
       },
       ...change,
     };

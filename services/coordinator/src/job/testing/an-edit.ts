@@ -12,7 +12,7 @@ export function aSpec(change: Partial<EditSpec> = {}): EditSpec {
   return {
     ...{ sourcePrompt: "s", prompts: ["p"], negativePrompt: "", videoId: "v", model: "m" },
     ...{ settings: someSettings, layout: "auto", priority: 0, startByMs: 0, finishByMs: 0 },
-    ...{ snapshotEverySteps: 0, memoryBytesNeeded: 0, ...change },
+    ...{ snapshotEverySteps: 0, ...change },
   };
 }
 

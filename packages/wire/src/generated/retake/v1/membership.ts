@@ -173,6 +173,7 @@ export interface ModelInfo {
   readonly timestepCount: number;
   readonly tunedParameters: number;
   readonly frameCoupling: FrameCoupling | undefined;
+  readonly passMemory: readonly PassMemory[];
 }
 
 /** What nodes that share the frames of a clip exchange in a pass of the U-Net. */
@@ -183,6 +184,18 @@ export interface FrameCoupling {
   readonly haloBytesPerPixel: number;
   /** What is exchanged for sites and comes back, for each pixel of each frame. */
   readonly siteBytesPerPixel: number;
+}
+
+/**
+ * What a pass takes of memory, by the cost of its graph: so much, and so much more for each pixel
+ * of each frame. Weights that stay in their file are not counted.
+ */
+export interface PassMemory {
+  readonly kind: PassKind;
+  /** Gradients, computed with the setting memory: low. */
+  readonly lowMemory: boolean;
+  readonly fixedBytes: number;
+  readonly bytesPerPixel: number;
 }
 
 /** How long a pass took lately, of so many frames of so many pixels; or as many as run at once. */
@@ -452,6 +465,7 @@ function createBaseModelInfo(): ModelInfo {
     timestepCount: 0,
     tunedParameters: 0,
     frameCoupling: undefined,
+    passMemory: [],
   };
 }
 
@@ -477,6 +491,9 @@ export const ModelInfo: MessageFns<ModelInfo> = {
     }
     if (message.frameCoupling !== undefined) {
       FrameCoupling.encode(message.frameCoupling, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.passMemory) {
+      PassMemory.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -550,6 +567,14 @@ export const ModelInfo: MessageFns<ModelInfo> = {
             message.frameCoupling = FrameCoupling.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.passMemory.push(PassMemory.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -576,6 +601,7 @@ export const ModelInfo: MessageFns<ModelInfo> = {
     message.frameCoupling = (object.frameCoupling !== undefined && object.frameCoupling !== null)
       ? FrameCoupling.fromPartial(object.frameCoupling)
       : undefined;
+    message.passMemory = object.passMemory?.map((e) => PassMemory.fromPartial(e)) || [];
     return message;
   },
 };
@@ -655,6 +681,97 @@ export const FrameCoupling: MessageFns<FrameCoupling> = {
     message.waits = object.waits ?? 0;
     message.haloBytesPerPixel = object.haloBytesPerPixel ?? 0;
     message.siteBytesPerPixel = object.siteBytesPerPixel ?? 0;
+    return message;
+  },
+};
+
+function createBasePassMemory(): PassMemory {
+  return { kind: PassKind.PASS_KIND_UNSPECIFIED, lowMemory: false, fixedBytes: 0, bytesPerPixel: 0 };
+}
+
+export const PassMemory: MessageFns<PassMemory> = {
+  encode(message: PassMemory, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== PassKind.PASS_KIND_UNSPECIFIED) {
+      writer.uint32(8).int32(passKindToNumber(message.kind));
+    }
+    if (message.lowMemory !== false) {
+      writer.uint32(16).bool(message.lowMemory);
+    }
+    if (message.fixedBytes !== 0) {
+      writer.uint32(25).double(message.fixedBytes);
+    }
+    if (message.bytesPerPixel !== 0) {
+      writer.uint32(33).double(message.bytesPerPixel);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PassMemory {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePassMemory() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = passKindFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lowMemory = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.fixedBytes = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.bytesPerPixel = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PassMemory>, I>>(base?: I): PassMemory {
+    return PassMemory.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PassMemory>, I>>(object: I): PassMemory {
+    const message = createBasePassMemory() as any;
+    message.kind = object.kind ?? PassKind.PASS_KIND_UNSPECIFIED;
+    message.lowMemory = object.lowMemory ?? false;
+    message.fixedBytes = object.fixedBytes ?? 0;
+    message.bytesPerPixel = object.bytesPerPixel ?? 0;
     return message;
   },
 };
