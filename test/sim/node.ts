@@ -14,7 +14,6 @@ import { chosenRates } from "./rates.js";
 import {
   appliedWeights,
   branchOf,
-  drawGradient,
   frameOf,
   guidedAfter,
   invertedAfter,
@@ -24,6 +23,7 @@ import {
   joinedMoments,
   momentsOf,
   startWeights,
+  sumOfRank,
 } from "./toy.js";
 import { chosenMemory, misplaced, toyModel } from "./toy-model.js";
 
@@ -393,17 +393,14 @@ export class SimNode implements NodePort {
     const tuned = this.#tuned.get(editId);
     if (quorum === null || tuned === undefined || tuned.step >= record.spec.settings.steps) return;
     const { step, weights } = tuned;
-    const { draws } = record.spec.settings;
-    const rank = quorum.members.findIndex(({ nodeId }) => nodeId === this.name);
-    const size = quorum.members.length;
+    const { quorumId, members } = quorum;
+    const rank = members.findIndex(({ nodeId }) => nodeId === this.name);
     this.#later(member, () => {
       if (member.quorum !== quorum || member.attempts !== attempts) return;
-      let sum = 0;
-      const end = Math.floor(((rank + 1) * draws) / size);
-      for (let draw = Math.floor((rank * draws) / size); draw < end; draw += 1) {
-        sum = (sum + drawGradient(weights, attempts, draw)) >>> 0;
-      }
-      member.partial = { editId, quorumId: quorum.quorumId, step, attempts, sum };
+      const sum = sumOfRank(record.spec, { weights, attempts }, { rank, size: members.length });
+      if (sum === null) this.#sayReduced(member, { quorumId, step, gradient: 0 }, false);
+      if (sum === null) return;
+      member.partial = { editId, quorumId, step, attempts, sum };
       this.#gather(member, pollsMax);
     });
   }
@@ -422,6 +419,7 @@ export class SimNode implements NodePort {
           });
           return;
         }
+        this.cluster.world.count("member gave up waiting");
         const failure = { code: "UNAVAILABLE", reason: "peer-silent", message: `no ${nodeId}` };
         const { quorumId, step } = partial;
         this.#say(member, { kind: "step-failed", quorumId, step, suspectNodeId: nodeId, failure });
@@ -436,13 +434,16 @@ export class SimNode implements NodePort {
     }
     const { quorumId, step, attempts } = partial;
     member.reduced = { quorumId, step, gradient };
-    const { record, editId } = member;
-    this.cluster.store.reduced.add(`${editId}/${quorumId}/${step}/${this.name}`);
-    const reduced = {
-      ...{ lossSum: 1, drawCount: record.spec.settings.draws, gradientNorm: 1 },
-      ...{ isFinite: isFiniteTry(record.spec, attempts), gradientHash: String(gradient) },
-    };
-    this.#say(member, { kind: "step-reduced", quorumId, step, reduced });
+    this.cluster.store.reduced.add(`${member.editId}/${quorumId}/${step}/${this.name}`);
+    this.#sayReduced(member, member.reduced, isFiniteTry(member.record.spec, attempts));
+  }
+
+  #sayReduced(member: Member, told: NonNullable<Member["reduced"]>, isSound: boolean): void {
+    const { gradient, ...place } = told;
+    const { draws: drawCount } = member.record.spec.settings;
+    const numbers = { lossSum: 1, drawCount, gradientNorm: 1, isFinite: isSound };
+    const reduced = { ...numbers, gradientHash: String(gradient) };
+    this.#say(member, { kind: "step-reduced", ...place, reduced });
   }
 
   #partialOf(nodeId: string, partial: DrawPartial): number | null {

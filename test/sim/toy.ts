@@ -15,6 +15,28 @@ export const startWeights = ({ settings }: EditSpec): number => mixed(3, setting
 export const isFiniteTry = ({ settings }: EditSpec, attempts: number): boolean =>
   settings.seed % 3 !== 0 || mixed(5, settings.seed, attempts) % 9 !== 0;
 
+/** Of a try that blows up, the draw whose loss shows it; -1 where only the sum of all does. */
+const blownDraw = ({ settings }: EditSpec, attempts: number): number =>
+  mixed(13, settings.seed, attempts) % (2 * settings.draws) < settings.draws
+    ? mixed(14, settings.seed, attempts) % settings.draws
+    : -1;
+
+/** What a rank adds up of the draws of a try; null where the loss of one is not finite. */
+export function sumOfRank(
+  spec: EditSpec,
+  { weights, attempts }: { readonly weights: number; readonly attempts: number },
+  { rank, size }: { readonly rank: number; readonly size: number },
+): number | null {
+  const { draws } = spec.settings;
+  const end = Math.floor(((rank + 1) * draws) / size);
+  let sum = 0;
+  for (let draw = Math.floor((rank * draws) / size); draw < end; draw += 1) {
+    if (!isFiniteTry(spec, attempts) && draw === blownDraw(spec, attempts)) return null;
+    sum = (sum + drawGradient(weights, attempts, draw)) >>> 0;
+  }
+  return sum;
+}
+
 type Toy = (...inputs: readonly number[]) => number;
 
 /** Inputs: clip, which frame. */

@@ -1,6 +1,5 @@
 /** What a coordinator asks of a node. */
 export {
-  AbandonStep,
   AbortRequest,
   AbortResponse,
   CommitStep,

@@ -17,6 +17,7 @@ import {
   NodeServiceService,
   type TuneRequest,
   type TuneResponse,
+  TuneStart,
 } from "../generated/retake/v1/node.js";
 import { listen } from "../testing/loopback.js";
 import { clientOptions } from "./channel-options.js";
@@ -229,8 +230,8 @@ describe("openBidi", () => {
   const warning = (value: string): TuneResponse => ({
     event: { $case: "report", value: { report: { $case: "warning", value } } },
   });
-  const abandon = (reason: string): TuneRequest => ({
-    request: { $case: "abandon", value: { quorumId: 1, step: 1, reason, newDraws: false } },
+  const saying = (text: string): TuneRequest => ({
+    request: { $case: "start", value: TuneStart.fromPartial({ sourcePrompt: text }) },
   });
   const textOf = ({ event }: TuneResponse): string =>
     event?.$case === "report" && event.value.report?.$case === "warning"
@@ -243,9 +244,9 @@ describe("openBidi", () => {
     stream: StreamContext<TuneResponse>,
   ): Promise<void> {
     for await (const { request } of requests) {
-      if (request?.$case !== "abandon") throw refusal;
-      if (request.value.reason === "end") break;
-      await stream.send(warning(request.value.reason));
+      if (request?.$case !== "start") throw refusal;
+      if (request.value.sourcePrompt === "end") break;
+      await stream.send(warning(request.value.sourcePrompt));
     }
     await stream.send(warning("bye"));
   }
@@ -265,12 +266,12 @@ describe("openBidi", () => {
   it.each(["client", "server"])("talks both ways until the %s ends it", async (who) => {
     const call = open();
     const texts: string[] = [];
-    await call.send(abandon("0"));
+    await call.send(saying("0"));
     for await (const response of call.responses) {
       texts.push(textOf(response));
-      if (texts.length < 4) await call.send(abandon(String(texts.length)));
+      if (texts.length < 4) await call.send(saying(String(texts.length)));
       else if (who === "client") call.end();
-      else if (texts.length === 4) await call.send(abandon("end"));
+      else if (texts.length === 4) await call.send(saying("end"));
     }
     expect(texts).toEqual(["0", "1", "2", "3", "bye"]);
   });
@@ -280,13 +281,13 @@ describe("openBidi", () => {
     await call.send({ request: undefined });
     const first = call.responses[Symbol.asyncIterator]().next();
     await expect(first).rejects.toMatchObject({ reason: "lease-lost" });
-    await expect(call.send(abandon("late"))).rejects.toMatchObject({ reason: "stopped" });
+    await expect(call.send(saying("late"))).rejects.toMatchObject({ reason: "stopped" });
   });
 
   it("is stopped by its signal", async () => {
     const stop = new AbortController();
     const call = open(stop.signal);
-    await call.send(abandon("0"));
+    await call.send(saying("0"));
     const read = async (): Promise<void> => {
       for await (const response of call.responses) if (textOf(response) === "0") stop.abort();
     };
@@ -298,12 +299,12 @@ describe("openBidi", () => {
     call.cancel();
     const first = call.responses[Symbol.asyncIterator]().next();
     await expect(first).rejects.toMatchObject({ reason: "stopped" });
-    await expect(call.send(abandon("late"))).rejects.toMatchObject({ reason: "stopped" });
+    await expect(call.send(saying("late"))).rejects.toMatchObject({ reason: "stopped" });
   });
 
   it("says that a server which goes away is out of reach", async () => {
     const call = open();
-    await call.send(abandon("0"));
+    await call.send(saying("0"));
     const read = async (): Promise<void> => {
       for await (const _ of call.responses) server.forceShutdown();
     };

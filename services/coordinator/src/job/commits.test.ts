@@ -111,6 +111,25 @@ describe("onReduced", () => {
     });
   });
 
+  it("begins anew with all members at the first one that is not finite", () => {
+    const cluster = tuning(["a", "b"]);
+    const { quorumId } = cluster.record().tuning;
+    cluster.reduced("b", 0, { isFinite: false });
+    const sent = cluster.did("send-quorum");
+    expect(sent.map(({ nodeId, quorum }) => [nodeId, quorum.quorumId, quorum.attempts])).toEqual([
+      ...[
+        ["a", quorumId + 1, 1],
+        ["b", quorumId + 1, 1],
+      ],
+    ]);
+    expect(cluster.reduced("a", 0, { quorumId }).refusal?.reason).toBe("quorum-stale");
+    expect(cluster.reduced("b", 0, { isFinite: false, quorumId }).refusal?.reason).toBe(
+      "quorum-stale",
+    );
+    expect(cluster.tune().nonFiniteInRow).toBe(1);
+    expect(cluster.record().retries).toMatchObject({ infrastructure: 0 });
+  });
+
   it("counts non-finite tries anew after a step, and tells the log how often it drew", () => {
     const cluster = tuning(["a"], { draws: 1 });
     for (const step of [0, 1]) {

@@ -97,7 +97,7 @@ function allReady(turn: Turn, editId: string): void {
   }
 }
 
-/** A member holds the whole reduced gradient of the step under way. */
+/** A member holds the whole reduced gradient of the step under way, or none that is finite. */
 export function onReduced(turn: Turn, event: EventOf<"step-reduced">): void {
   const sitting = sittingOf(turn, event);
   if (sitting === null) return;
@@ -109,6 +109,10 @@ export function onReduced(turn: Turn, event: EventOf<"step-reduced">): void {
   }
   putMember(turn, event, { reduced, isReady: true, holds: step });
   putTune(turn, editId, { heardMs: turn.state.leaseClock.nowMs });
+  if (!reduced.isFinite) {
+    abandonDraws(turn, editId, tune);
+    return;
+  }
   const now = editOf(turn, editId).tune;
   const waiting = now?.members.filter((candidate) => candidate.reduced === null).length ?? 0;
   turn.reasons.push(`edit ${editId}: node ${nodeId} reduced step ${step}, ${waiting} to come`);
@@ -122,10 +126,6 @@ function judge(turn: Turn, editId: string): void {
   const answers = tune.members.flatMap(({ nodeId, reduced }) =>
     reduced ? [{ nodeId, reduced }] : [],
   );
-  if (answers.some(({ reduced }) => !reduced.isFinite)) {
-    abandonDraws(turn, editId, tune);
-    return;
-  }
   const hashes = answers.map(({ nodeId, reduced }) => ({ nodeId, hash: reduced.gradientHash }));
   const { agreed, odd } = oddOnesOut(hashes);
   if (agreed === null) {
@@ -156,7 +156,11 @@ function judge(turn: Turn, editId: string): void {
   turn.reasons.push(`edit ${editId}: all ${answers.length} members agree on step ${tune.atStep}`);
 }
 
-/** A gradient that is not finite: the draws are not taken again. */
+/**
+ * A loss or gradient that is not finite, of any member: the draws are not taken again. A member
+ * with such a loss sends no sums, and the others wait for those: the next quorum, of the same
+ * members, has them drop the step at once.
+ */
 function abandonDraws(turn: Turn, editId: string, tune: TuneView): void {
   const nonFiniteInRow = tune.nonFiniteInRow + 1;
   const { nonFiniteInRowMax } = turn.options;

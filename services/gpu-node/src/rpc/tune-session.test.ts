@@ -168,15 +168,13 @@ describe("TuneSession", () => {
 
   it("tries an abandoned step again, with the same draws or with new ones", async () => {
     const tuning = await led();
-    await tuning.ask({ $case: "quorum", value: quorum(start) });
-    const abandon = async (newDraws: boolean) => {
-      const value = { quorumId: 1, step: 0, reason: "a test", newDraws };
-      await tuning.ask({ $case: "abandon", value });
+    const triedBy = async (quorumId: number, attempts: number) => {
+      await tuning.ask({ $case: "quorum", value: quorum(start, { quorumId, attempts }) });
       return tuning.next("reduced");
     };
-    const first = await tuning.next("reduced");
-    expect(await abandon(false)).toEqual(first);
-    const other = await abandon(true);
+    const first = await triedBy(1, 0);
+    expect(await triedBy(2, 0)).toEqual({ ...first, quorumId: 2 });
+    const other = await triedBy(3, 1);
     expect(other.gradientHash).not.toBe(first.gradientHash);
     tuning.call.cancel();
   });
@@ -237,10 +235,6 @@ describe("TuneSession", () => {
     ["a commit", { $case: "commit", value: { quorumId: 1, step: 0 } }],
     ["a finish", { $case: "finish", value: {} }],
     ["a snapshot", { $case: "snapshot", value: {} }],
-    [
-      "an abandoned step",
-      { $case: "abandon", value: { quorumId: 1, step: 0, reason: "", newDraws: false } },
-    ],
   ])("refuses %s before any quorum", async (_, request) => {
     const tuning = await led();
     await tuning.ask(request);

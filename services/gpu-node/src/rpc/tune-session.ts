@@ -2,7 +2,7 @@ import { Code, faultPoint, RetakeError } from "@retake/errors";
 import { gradientNorm, paperAdamW } from "@retake/model/tuning";
 import { failureOf } from "@retake/wire";
 import { decodeQuorum } from "@retake/wire/decoders";
-import type { AbandonStep, CommitStep, Quorum, TuneRequest, TuneResponse } from "@retake/wire/node";
+import type { CommitStep, Quorum, TuneRequest, TuneResponse } from "@retake/wire/node";
 import { drawsOfRank, type Exchange } from "../exchange/index.js";
 import type { Tuner } from "../runtime/engine.js";
 import { drawInputs, drawSpec } from "../tasks/draw-inputs.js";
@@ -36,8 +36,8 @@ interface Reduced {
 /**
  * One member's side of a tuning: draws, reduces with the others, and applies what was committed.
  *
- * Requests are handled one after the other; the step runs beside them, so that a new quorum or an
- * abandoned step ends it at once.
+ * Requests are handled one after the other; the step runs beside them, so that a new quorum ends it
+ * at once.
  */
 export class TuneSession {
   readonly #context: NodeContext;
@@ -83,9 +83,6 @@ export class TuneSession {
         return false;
       case "commit":
         await this.#inTurn(() => this.#onCommit(request.value));
-        return false;
-      case "abandon":
-        await this.#inTurn(() => this.#onAbandon(request.value));
         return false;
       case "snapshot":
         await this.#inTurn(() => this.#sendOwnSnapshot());
@@ -195,15 +192,6 @@ export class TuneSession {
       value: { report: { $case: "progress", value: { done: this.#committedSteps, total: steps } } },
     }).catch(() => undefined);
     await this.#handOverIfDraining();
-    this.#beginStep();
-  }
-
-  async #onAbandon({ quorumId, step, reason, newDraws }: AbandonStep): Promise<void> {
-    if (quorumId !== this.#quorum?.quorumId || step !== this.#committedSteps) {
-      throw badTurn(`the step under way to be abandoned, got ${quorumId}/${step}`);
-    }
-    await this.#endStep(reason);
-    if (newDraws) this.#attempts += 1;
     this.#beginStep();
   }
 

@@ -160,10 +160,12 @@ export interface TuneRequest {
   readonly request:
     | { readonly $case: "start"; readonly value: TuneStart }
     | //
-    /** The first quorum follows the start; every later one abandons the step under way. */
+    /**
+     * The first quorum follows the start; every later one abandons the step under way, also of the
+     * same members.
+     */
     { readonly $case: "quorum"; readonly value: Quorum }
     | { readonly $case: "commit"; readonly value: CommitStep }
-    | { readonly $case: "abandon"; readonly value: AbandonStep }
     | //
     /** Asks for a snapshot of the committed step. */
     { readonly $case: "snapshot"; readonly value: TakeSnapshot }
@@ -223,14 +225,6 @@ export interface Quorum {
 export interface CommitStep {
   readonly quorumId: number;
   readonly step: number;
-}
-
-export interface AbandonStep {
-  readonly quorumId: number;
-  readonly step: number;
-  readonly reason: string;
-  /** Whether the next try takes new draws. */
-  readonly newDraws: boolean;
 }
 
 export interface TakeSnapshot {
@@ -1084,9 +1078,6 @@ export const TuneRequest: MessageFns<TuneRequest> = {
       case "commit":
         CommitStep.encode(message.request.value, writer.uint32(26).fork()).join();
         break;
-      case "abandon":
-        AbandonStep.encode(message.request.value, writer.uint32(34).fork()).join();
-        break;
       case "snapshot":
         TakeSnapshot.encode(message.request.value, writer.uint32(42).fork()).join();
         break;
@@ -1132,14 +1123,6 @@ export const TuneRequest: MessageFns<TuneRequest> = {
             }
 
             message.request = { $case: "commit", value: CommitStep.decode(reader, reader.uint32()) };
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.request = { $case: "abandon", value: AbandonStep.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
@@ -1191,12 +1174,6 @@ export const TuneRequest: MessageFns<TuneRequest> = {
       case "commit": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "commit", value: CommitStep.fromPartial(object.request.value) };
-        }
-        break;
-      }
-      case "abandon": {
-        if (object.request?.value !== undefined && object.request?.value !== null) {
-          message.request = { $case: "abandon", value: AbandonStep.fromPartial(object.request.value) };
         }
         break;
       }
@@ -1686,97 +1663,6 @@ export const CommitStep: MessageFns<CommitStep> = {
     const message = createBaseCommitStep() as any;
     message.quorumId = object.quorumId ?? 0;
     message.step = object.step ?? 0;
-    return message;
-  },
-};
-
-function createBaseAbandonStep(): AbandonStep {
-  return { quorumId: 0, step: 0, reason: "", newDraws: false };
-}
-
-export const AbandonStep: MessageFns<AbandonStep> = {
-  encode(message: AbandonStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.quorumId !== 0) {
-      writer.uint32(8).uint64(message.quorumId);
-    }
-    if (message.step !== 0) {
-      writer.uint32(16).uint64(message.step);
-    }
-    if (message.reason !== "") {
-      writer.uint32(26).string(message.reason);
-    }
-    if (message.newDraws !== false) {
-      writer.uint32(32).bool(message.newDraws);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): AbandonStep {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseAbandonStep() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.quorumId = longToNumber(reader.uint64());
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.step = longToNumber(reader.uint64());
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.reason = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.newDraws = reader.bool();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create<I extends Exact<DeepPartial<AbandonStep>, I>>(base?: I): AbandonStep {
-    return AbandonStep.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<AbandonStep>, I>>(object: I): AbandonStep {
-    const message = createBaseAbandonStep() as any;
-    message.quorumId = object.quorumId ?? 0;
-    message.step = object.step ?? 0;
-    message.reason = object.reason ?? "";
-    message.newDraws = object.newDraws ?? false;
     return message;
   },
 };
