@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -9,6 +7,7 @@ import { connect } from "@nats-io/transport-node";
 import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import type { NatsTls } from "@retake/wire/tls";
 import { atExit } from "../media/at-exit.js";
+import { freePorts } from "./free-ports.js";
 import { natsSecurity } from "./nats-connection.js";
 import { natsAuthorization, natsPermissions } from "./nats-permissions.js";
 
@@ -255,13 +254,4 @@ async function polled<Result>(running: Running, ask: () => Promise<Result>): Pro
     }
     await delay(pollEveryMs);
   }
-}
-
-/** Ports that nobody uses now. Somebody could take one before it is used: good enough for tests. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, loopback));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => Object(server.address()).port as number);
-  await Promise.all(servers.map(async (server) => once(server.close(), "close")));
-  return ports;
 }
