@@ -79,7 +79,8 @@ function clusterWith(edit: EditSize, cluster: ClusterOf): ClusterState {
     const nodeId = `n${String(at).padStart(4, "0")}`;
     const names = { nodeId, incarnation: `${nodeId}#1`, address: `${nodeId}:1` };
     const { protocolVersion } = defaultOptions;
-    const info = { ...names, protocolVersion, memoryBytes: 0, numericsId: "n", models };
+    const terms = { engine: "onnx-cpu", numericsId: "n" };
+    const info = { ...names, protocolVersion, memoryBytes: 0, ...terms, models };
     tell({ kind: "node-joined", info, rates });
   }
   tell({ kind: "submitted", editId, tenant: "t", requestId: editId, spec: specOf(edit) });

@@ -9,6 +9,7 @@ import {
   startCluster,
   tensorsDigest,
 } from "./cluster-process.js";
+import { readManifestFile } from "./manifest-file.js";
 import { createWorkplace, demoClip, retake, tinyModel, type Workplace } from "./retake-process.js";
 
 /** Long enough to be interrupted in every phase. */
@@ -69,7 +70,24 @@ describe("a cluster of two nodes", () => {
     const fetched = await cluster.ask(["download", edit.id, "--out", out]);
     expect(fetched.err).toBe("");
     expect(await digestsOf(out)).toEqual(alone);
+    await expectManifest(out, edit.id);
     return edit;
+  }
+
+  /** It says as much as that of one process, and how the cluster did it. */
+  async function expectManifest(out: string, editId: string): Promise<void> {
+    const { timings, numericsId, settings, cluster: run } = await readManifestFile(out);
+    const single = await readManifestFile(join(workplace.path, "alone"));
+    expect([numericsId, settings["engine"]]).toEqual([single.numericsId, "onnx-cpu"]);
+    expect(Object.keys(timings).sort()).toEqual(["encode", "frames", "invert", "sample", "tune"]);
+    for (const { seconds } of Object.values(timings)) expect(seconds).toBeGreaterThan(0);
+    expect(run?.edit).toBe(editId);
+    expect(run?.nodes.length).toBeGreaterThan(0);
+    for (const { reason, nodes, measuredMs } of run?.layouts ?? []) {
+      expect(reason).not.toBe("");
+      expect(run?.nodes).toEqual(expect.arrayContaining([...nodes]));
+      expect(measuredMs).toBeGreaterThan(0);
+    }
   }
 
   const tuned = (edit: PrintedEdit): boolean => edit.phase === "tune" && edit.committedSteps >= 8;

@@ -9,6 +9,15 @@ export interface ManifestFile {
     Record<string, { readonly seconds: number; readonly reused: boolean }>
   >;
   readonly numericsId: string;
+  readonly cluster?: {
+    readonly edit: string;
+    readonly nodes: readonly string[];
+    readonly layouts: readonly {
+      readonly nodes: readonly string[];
+      readonly measuredMs: number;
+      readonly reason: string;
+    }[];
+  };
 }
 
 export async function readManifestFile(folder: string): Promise<ManifestFile> {
@@ -18,7 +27,7 @@ export async function readManifestFile(folder: string): Promise<ManifestFile> {
 
 /** Everything that must be the same when a result is made again. */
 export async function untimed(folder: string): Promise<Readonly<Record<string, unknown>>> {
-  const { timings, ...rest } = await readManifestFile(folder);
+  const { timings, cluster: _, ...rest } = await readManifestFile(folder);
   if (Object.keys(timings).length === 0) throw new Error("manifest: expected timings");
   return rest;
 }

@@ -147,7 +147,7 @@ export class SimNode implements NodePort {
     const info = {
       ...{ nodeId: this.name, incarnation: this.incarnation, address: `${this.name}:1` },
       ...{ protocolVersion: options.protocolVersion, memoryBytes: this.memoryBytes },
-      numericsId: this.numericsId,
+      ...{ numericsId: this.numericsId, engine: "toy" },
       models: [toyModel],
     };
     world.send(this, coordinator, () => {

@@ -24,8 +24,8 @@ export function onSubmitted(turn: Turn, event: EventOf<"submitted">): void {
   const { framesPerPass } = fittingPasses(turn.state.nodes.values(), asked);
   const record: EditRecord = {
     ...{ id: editId, tenant, requestId, revision: 0, epoch: turn.state.epoch, attempt: 1, spec },
-    ...{ state: "queued", phase: "ingest", reason: "", numericsId: "", memoryBytesMin: 0 },
-    ...{ framesPerPass, tasks: [], taskSerial: 0, recoveries: 0 },
+    ...{ state: "queued", phase: "ingest", reason: "", numericsId: "", engine: "" },
+    ...{ memoryBytesMin: 0, framesPerPass, tasks: [], taskSerial: 0, recoveries: 0 },
     ...{ artifacts: noArtifacts(spec), tuning: noTuning, retries: noRetries, failure: null },
     ...{ layouts: [], retryRequestIds: [], startedMs: 0, finishedMs: 0 },
     submittedMs: turn.nowMs,

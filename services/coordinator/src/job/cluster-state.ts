@@ -79,6 +79,7 @@ export interface NodeInfo {
   readonly protocolVersion: number;
   readonly address: string;
   readonly memoryBytes: number;
+  readonly engine: string;
   readonly numericsId: string;
   readonly models: readonly {
     readonly hash: string;

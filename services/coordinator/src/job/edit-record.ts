@@ -19,6 +19,8 @@ export interface EditRecord {
   readonly reason: string;
   /** The terms of its bits: those of the node that began. Empty until one did. */
   readonly numericsId: string;
+  /** Of that node; empty until one began. */
+  readonly engine: string;
   /** Nodes with less memory have failed. */
   readonly memoryBytesMin: number;
   /** At most the setting `batch`: fewer where so many fit on no node. */

@@ -1,5 +1,5 @@
 import type { NodeView } from "./cluster-state.js";
-import type { FrameRange, Phase, Task } from "./edit-record.js";
+import type { EditRecord, FrameRange, Phase, Task } from "./edit-record.js";
 import { editOf, putNode, putRecord, type Turn } from "./turn.js";
 
 /** Names a new task in its record, and takes a place of its node; whoever calls sends it out. */
@@ -31,7 +31,7 @@ export function addTask(
   putRecord(turn, editId, {
     ...{ tasks: [...record.tasks, task], taskSerial, state: "running" },
     startedMs: record.startedMs === 0 ? turn.nowMs : record.startedMs,
-    numericsId: record.numericsId === "" && node ? node.info.numericsId : record.numericsId,
+    ...(record.numericsId === "" && node !== null ? termsOf(node) : {}),
   });
   if (node === null) return task;
   const heardMs = turn.state.leaseClock.nowMs;
@@ -40,4 +40,9 @@ export function addTask(
     modelLoaded: record.spec.model,
   });
   return task;
+}
+
+/** What an edit stays within once a node has begun it. */
+function termsOf({ info }: NodeView): Pick<EditRecord, "numericsId" | "engine"> {
+  return { numericsId: info.numericsId, engine: info.engine };
 }

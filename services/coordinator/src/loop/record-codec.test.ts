@@ -10,6 +10,12 @@ describe("storeCodecs", () => {
     expect(storeCodecs.record.decode(storeCodecs.record.encode(record))).toEqual(record);
   });
 
+  it("reads a record of before engines were kept", () => {
+    const { engine: _, ...record } = aRecord({});
+    const stored = bytesOf({ format: 2, record });
+    expect(storeCodecs.record.decode(stored)).toEqual(aRecord({}));
+  });
+
   it("refuses another format, and records with fields missing or absurd", () => {
     const record = aRecord({});
     const refused: readonly unknown[] = [

@@ -44,7 +44,8 @@ function decodeStored(stored: unknown): StoredRecord {
     ...(states.includes(fields.state) ? [] : ["state"]),
     ...(phases.includes(fields.phase) ? [] : ["phase"]),
   ];
-  if (wrong.length === 0) return { format, record: fields };
+  // Those that were stored before it was kept lack the engine.
+  if (wrong.length === 0) return { format, record: { engine: "", ...fields } };
   const problem = `expected whole fields, got others in ${wrong.join(", ")}`;
   throw malformed("edit record", { problem });
 }

@@ -15,6 +15,26 @@ export interface PhaseTime {
   readonly reused: boolean;
 }
 
+/** How a cluster made a result. */
+export interface ClusterRun {
+  readonly edit: string;
+  readonly attempt: number;
+  /** Nodes, coordinators and stores that were lost and got over. */
+  readonly recoveries: number;
+  /** Names of all that took part. */
+  readonly nodes: readonly string[];
+  readonly layouts: readonly {
+    readonly phase: string;
+    readonly prompt?: number;
+    readonly layout: string;
+    readonly nodes: readonly string[];
+    /** 0: not known. */
+    readonly predictedMs: number;
+    readonly measuredMs: number;
+    readonly reason: string;
+  }[];
+}
+
 /** What a run was asked for; with the same clip, model and terms it gives the same files. */
 export interface ManifestRequest {
   readonly command: "edit" | "tune" | "invert" | "sample";
@@ -25,7 +45,10 @@ export interface ManifestRequest {
   readonly settings: PartialSettings;
 }
 
-/** Everything that a result says of itself. Only `timings` differs when it is made again. */
+/**
+ * Everything that a result says of itself. Only `timings` and `cluster` differ when it is made
+ * again.
+ */
 export interface Manifest extends ManifestRequest {
   readonly format: typeof manifestFormat;
   readonly version: typeof manifestVersion;
@@ -51,6 +74,8 @@ export interface Manifest extends ManifestRequest {
   readonly tuning: Readonly<Record<string, unknown>> | null;
   readonly files: Readonly<Record<string, FileDigest>>;
   readonly timings: Readonly<Record<string, PhaseTime>>;
+  /** Where a cluster made it. */
+  readonly cluster?: ClusterRun;
 }
 
 /** `30000/1001`, as containers have it. */
@@ -67,9 +92,15 @@ export async function writeManifest(
   for (const name of (await readdir(workPath)).sort()) {
     files[name] = await fileDigest(join(workPath, name));
   }
-  const { timings, ...rest } = about;
+  const { timings, cluster, ...rest } = about;
   const format = { format: manifestFormat, version: manifestVersion } as const;
-  const manifest = { ...format, ...rest, files, timings };
+  const manifest = {
+    ...format,
+    ...rest,
+    files,
+    timings,
+    ...(cluster === undefined ? {} : { cluster }),
+  };
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   await writeAtomically(join(workPath, manifestName), (temporary) => writeFile(temporary, text));
   return manifest;

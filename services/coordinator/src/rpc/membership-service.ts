@@ -74,13 +74,15 @@ export function membershipService(cluster: Cluster) {
 function join(cluster: Cluster, request: JoinRequest): JoinResponse {
   const node = decodeNodeInfo(request.node);
   const reign = cluster.reign();
-  const { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId } = node;
+  const { nodeId, incarnation, protocolVersion, address, memoryBytes } = node;
+  const { engine, numericsId } = node;
   const rates = ratesOf(request.rates);
   const models = node.models.map(({ frameCoupling = null, passMemory, ...model }) => {
     const { hash, name, tunedParameters } = model;
     return { hash, name, tunedParameters, frameCoupling, passMemory: memoryOf(passMemory) };
   });
-  const info = { nodeId, incarnation, protocolVersion, address, memoryBytes, numericsId, models };
+  const terms = { engine, numericsId, models };
+  const info = { nodeId, incarnation, protocolVersion, address, memoryBytes, ...terms };
   const { refusal } = reign.tell({ kind: "node-joined", info, rates });
   if (refusal !== null) throw errorOfFailure(refusal);
   cluster.nodeInfos.set(nodeId, node);

@@ -3,6 +3,11 @@ import { choice, patterned, realNumber, wholeNumber } from "./decode-setting.js"
 /** As the gpu-node knows them; written out so that `--help` need not load it. */
 const engineNames = ["onnx-cpu", "onnx-webgpu", "onnx-cuda", "tfjs"] as const;
 
+/** Whether an engine is one that `--engine` takes. */
+export function isEngineName(name: string): boolean {
+  return engineNames.some((known) => known === name);
+}
+
 /** How the clip is cut out of the video. */
 export const clipSpecs = {
   frames: wholeNumber({

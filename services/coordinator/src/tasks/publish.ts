@@ -8,8 +8,10 @@ import { findPrograms } from "../media/programs.js";
 import { type Manifest, rateText, writeManifest } from "../result/manifest.js";
 import { writeEdits } from "../result/write-edits.js";
 import { decodeSettings } from "../settings/chosen-settings.js";
+import { isEngineName } from "../settings/setting-specs.js";
 import type { ArtifactStore } from "../store/artifact-store.js";
 import { copyArtifact, readInto, storeFile, withWorkFolder } from "./artifact-file.js";
+import { clusterRun, phaseTimes } from "./cluster-run.js";
 import { type MediaContext, sourceClip } from "./ingest.js";
 
 /** Writes the files of a result, as `retake edit` does, and stores each. */
@@ -59,23 +61,26 @@ async function editedClip(
 }
 
 async function manifestOf(
-  { spec, numericsId, tuning }: EditRecord,
+  record: EditRecord,
   clip: DecodedClip,
   { retakeVersion }: { readonly retakeVersion: string },
 ): Promise<Omit<Manifest, "format" | "version" | "files">> {
-  const { width, height, ...settings } = spec.settings;
+  const { spec, numericsId, engine, tuning, framesPerPass: batch } = record;
+  const { width, height, ...others } = spec.settings;
+  const known = isEngineName(engine) ? { engine } : {};
+  const settings = { ...others, batch, size: `${width}x${height}`, ...known };
   const { ffmpeg } = await findPrograms();
   const { committedSteps, weightsHash } = tuning;
   return {
     ...{ command: "edit", source: spec.sourcePrompt, prompts: spec.prompts },
     negative: spec.negativePrompt,
-    settings: decodeSettings({ ...settings, size: `${width}x${height}` }, "settings"),
+    settings: decodeSettings(settings, "settings"),
     clip: {
       ...{ path: spec.videoId, sha256: spec.videoId, hash: clipHash(clip) },
       ...{ rate: rateText(clip.rate), startS: clip.startS, durationS: clip.durationS },
     },
     model: { source: spec.model, revision: null, name: spec.model, hash: spec.model },
-    ...{ given: {}, numericsId, timings: {} },
+    ...{ given: {}, numericsId, timings: phaseTimes(record), cluster: clusterRun(record) },
     tuning: committedSteps === 0 ? null : { step: committedSteps, weightsHash },
     versions: {
       ...{ retake: retakeVersion, node: process.versions.node },

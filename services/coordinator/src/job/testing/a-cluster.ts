@@ -53,6 +53,7 @@ export class ACluster {
       ...{ nodeId, incarnation: `${nodeId}1`, protocolVersion: 1, address: `${nodeId}:1` },
       ...{
         memoryBytes: 100,
+        engine: "e",
         numericsId: "n",
         models: [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling: null, passMemory: [] }],
       },

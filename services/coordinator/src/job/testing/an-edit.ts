@@ -31,7 +31,7 @@ export function aRecord({
   const spec = aSpec({ prompts, settings: { ...someSettings, ...settings } });
   return {
     ...{ id: "e", tenant: "t", requestId: "r", revision: 1, epoch: 1, attempt: 1, spec },
-    ...{ state: "queued", phase: "ingest", reason: "accepted", numericsId: "" },
+    ...{ state: "queued", phase: "ingest", reason: "accepted", numericsId: "", engine: "" },
     ...{ memoryBytesMin: 0, framesPerPass: 1, tasks, taskSerial: tasks.length },
     ...{ artifacts: { ...noArtifacts(spec), ...artifacts }, tuning: noTuning, layouts: [] },
     ...{ retries: noRetries, recoveries: 0, failure: null, retryRequestIds: [] },
