@@ -38,7 +38,7 @@ beforeAll(async () => {
   });
   await coordinator.active;
   node = await createGpuNode({
-    ...{ coordinator: coordinator.address, nodeId: "n1", models: [tinyModel], threads: 1 },
+    ...{ coordinators: [coordinator.address], nodeId: "n1", models: [tinyModel], threads: 1 },
     ...{ cacheDir: join(folder, "cache"), tlsFolder: await folderOf("node"), logger },
   });
   await node.joined;

@@ -6,7 +6,8 @@ import { createGpuNode, type GpuNodeOptions } from "./rpc/gpu-node.js";
 import { type EngineName, engineNames } from "./runtime/engine.js";
 
 const usage = `node services/gpu-node/dist/main.js [options]
-  --coordinator HOST:PORT  whose cluster to join
+  --coordinator HOST:PORT  whose cluster to join; again for each coordinator of it. All addresses
+                           of a name are tried in turn, until one of them leads
   --node-id NAME           in that cluster; a node that comes back keeps it
   --model PATH|ID          a checkpoint to serve; again for more
   --cache DIR              for artifacts, compiled programs and converted weights
@@ -57,7 +58,8 @@ function optionsOf(
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ coordinator: text, "node-id": text, engine: text, threads: text, memory: text },
+      coordinator: { type: "string", multiple: true },
+      ...{ "node-id": text, engine: text, threads: text, memory: text },
       ...{
         listen: text,
         advertise: text,
@@ -70,7 +72,7 @@ function optionsOf(
     },
   });
   return {
-    coordinator: given(values.coordinator, "--coordinator"),
+    coordinators: given(values.coordinator, "--coordinator"),
     nodeId: given(values["node-id"], "--node-id"),
     models: given(values.model, "--model"),
     engine: values.engine === undefined ? undefined : decodeEngine(values.engine),

@@ -23,10 +23,16 @@ export interface CoordinatorLink {
   close(): void;
 }
 
-/** Connects to a coordinator; nothing is sent before something is asked. An empty token is none. */
+export interface CoordinatorLinkOptions {
+  /** Empty: none. */
+  readonly token: string;
+  readonly transport: Transport;
+}
+
+/** Connects to a coordinator; nothing is sent before something is asked. */
 export function connectCoordinator(
   address: string,
-  { token, transport }: { readonly token: string; readonly transport: Transport },
+  { token, transport }: CoordinatorLinkOptions,
 ): CoordinatorLink {
   const channel = transport.to(address, "coordinator");
   const membership = new MembershipServiceClient(...channel);

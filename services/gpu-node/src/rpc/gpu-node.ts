@@ -30,7 +30,8 @@ import { openModel } from "../tasks/open-model.js";
 import { knownPassMemory } from "../tasks/pass-memory.js";
 import { ArtifactCache } from "./artifact-cache.js";
 import { CallDesk } from "./call-desk.js";
-import { type CoordinatorLink, connectCoordinator } from "./coordinator-link.js";
+import type { CoordinatorLink } from "./coordinator-link.js";
+import { CoordinatorLinks } from "./coordinator-links.js";
 import { LentPeers } from "./lent-peers.js";
 import { MembershipLoop } from "./membership-loop.js";
 import { ModelShelf, type ServedModel } from "./model-shelf.js";
@@ -42,8 +43,8 @@ import { nodeService, peerService } from "./node-services.js";
 import { TaskBoard } from "./task-board.js";
 
 export interface GpuNodeOptions {
-  /** host:port of the coordinator. */
-  readonly coordinator: string;
+  /** host:port of each coordinator, or of a name that stands for several. */
+  readonly coordinators: readonly string[];
   readonly nodeId: string;
   /** Of the tenant "cluster"; needed where the coordinator listens beyond loopback. */
   readonly token?: string | undefined;
@@ -94,9 +95,9 @@ const artifactBytesMax = 16 * 2 ** 30;
  *                      address that is none
  */
 export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
-  const { nodeId, coordinator, logger } = options;
+  const { nodeId, coordinators, logger } = options;
   decodeNodeId(nodeId);
-  decodeAddress(coordinator, { subject: "coordinator's address" });
+  for (const name of coordinators) decodeAddress(name, { subject: "coordinator's address" });
   const threads = options.threads ?? availableParallelism();
   const engineName = options.engine ?? "onnx-cpu";
   const meter = new NodeMeter(performance.now.bind(performance));
@@ -104,7 +105,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const [first] = opened.served;
   if (first !== undefined) await meter.measure(first.model);
   const transport = await openTransport(options);
-  const link = connectCoordinator(coordinator, { token: options.token ?? "", transport });
+  const link = new CoordinatorLinks(coordinators, { token: options.token ?? "", transport });
   const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
   const nats = new NatsLink(nodeId, transport.nats);
   const refused = createRefusedCounter();

@@ -28,50 +28,41 @@ export interface FakeCoordinator {
   readonly heartbeats: HeartbeatRequest[];
   /** What every pull asked for. */
   readonly pulled: string[];
-  /** What the next answers say; may be changed. */
-  readonly says: { epoch: number; mustJoin: boolean; mustDrain: boolean; natsServers: string[] };
+  /** What the next answers say; may be changed. One that does not lead refuses. */
+  readonly says: {
+    leads: boolean;
+    epoch: number;
+    mustJoin: boolean;
+    mustDrain: boolean;
+    natsServers: string[];
+  };
   /** Keeps an artifact, and names it. */
   put(bytes: Uint8Array): string;
   close(): void;
 }
 
+interface LeaseTerms {
+  readonly leaseDurationMs: number;
+  readonly heartbeatEveryMs: number;
+}
+
 export async function fakeCoordinator(
-  lease: { readonly leaseDurationMs: number; readonly heartbeatEveryMs: number } = {
-    ...{ leaseDurationMs: 60_000, heartbeatEveryMs: 20_000 },
-  },
+  lease: LeaseTerms = { leaseDurationMs: 60_000, heartbeatEveryMs: 20_000 },
 ): Promise<FakeCoordinator> {
   const artifacts = new Map<string, Uint8Array>();
   const seen = {
     ...{ joined: [] as NodeInfo[], drained: [] as string[], pulled: [] as string[] },
     heartbeats: [] as HeartbeatRequest[],
   };
-  const says = { epoch: 1, mustJoin: false, mustDrain: false, natsServers: [] as string[] };
+  const says = {
+    leads: true,
+    epoch: 1,
+    mustJoin: false,
+    mustDrain: false,
+    natsServers: [] as string[],
+  };
   const server = new Server(serverOptions);
-  server.addService(MembershipServiceService, {
-    join: handleUnary(
-      async ({ node }: JoinRequest): Promise<JoinResponse> => {
-        if (node !== undefined) seen.joined.push(node);
-        says.mustJoin = false;
-        const { epoch, natsServers } = says;
-        return { coordinatorId: "fake", epoch, natsServers, ...lease };
-      },
-      { subject: "join" },
-    ),
-    heartbeat: handleUnary(
-      async (request: HeartbeatRequest): Promise<HeartbeatResponse> => {
-        seen.heartbeats.push(request);
-        return says;
-      },
-      { subject: "heartbeat" },
-    ),
-    drain: handleUnary(
-      async ({ nodeId }: DrainRequest) => {
-        seen.drained.push(nodeId);
-        return {};
-      },
-      { subject: "drain" },
-    ),
-  });
+  server.addService(MembershipServiceService, membership({ seen, says, lease }));
   const pull = async (
     { artifactId }: PullRequest,
     { send }: StreamContext<PullResponse>,
@@ -99,5 +90,48 @@ export async function fakeCoordinator(
       return id;
     },
     close: () => server.forceShutdown(),
+  };
+}
+
+/** The door for nodes: notes what it is told, and answers what it was told to. */
+function membership({
+  seen,
+  says,
+  lease,
+}: {
+  readonly seen: Pick<FakeCoordinator, "joined" | "drained" | "heartbeats">;
+  readonly says: FakeCoordinator["says"];
+  readonly lease: LeaseTerms;
+}) {
+  const assertLeads = (): void => {
+    if (!says.leads) throw new RetakeError(Code.Unavailable, "not-active", "another leads");
+  };
+  return {
+    join: handleUnary(
+      async ({ node }: JoinRequest): Promise<JoinResponse> => {
+        assertLeads();
+        if (node !== undefined) seen.joined.push(node);
+        says.mustJoin = false;
+        const { epoch, natsServers } = says;
+        return { coordinatorId: "fake", epoch, natsServers, ...lease };
+      },
+      { subject: "join" },
+    ),
+    heartbeat: handleUnary(
+      async (request: HeartbeatRequest): Promise<HeartbeatResponse> => {
+        assertLeads();
+        seen.heartbeats.push(request);
+        const { epoch, mustJoin, mustDrain } = says;
+        return { epoch, mustJoin, mustDrain };
+      },
+      { subject: "heartbeat" },
+    ),
+    drain: handleUnary(
+      async ({ nodeId }: DrainRequest) => {
+        seen.drained.push(nodeId);
+        return {};
+      },
+      { subject: "drain" },
+    ),
   };
 }

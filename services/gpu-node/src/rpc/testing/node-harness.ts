@@ -63,7 +63,7 @@ export async function createHarness(): Promise<NodeHarness> {
   const coordinator = await fakeCoordinator();
   const addNode = async (nodeId: string): Promise<GpuNode> => {
     const node = await createGpuNode({
-      ...{ coordinator: coordinator.address, nodeId, models: [tiny], threads: 1 },
+      ...{ coordinators: [coordinator.address], nodeId, models: [tiny], threads: 1 },
       ...{ cacheDir: join(folder, nodeId), logger: pino({ level: "silent" }) },
     });
     await node.joined;
