@@ -2,6 +2,7 @@ import type { MemberView, TuneView } from "./cluster-state.js";
 import type { EditRecord, Task } from "./edit-record.js";
 import { endEdit } from "./endings.js";
 import type { EventOf } from "./events.js";
+import { joinersFor } from "./joiners.js";
 import {
   countFailure,
   noteProgress,
@@ -10,7 +11,6 @@ import {
   removeMember,
   restNode,
 } from "./members.js";
-import { idleNodesFor } from "./placement.js";
 import { attemptsBefore } from "./quorum.js";
 import { because, editOf, putRecord, putTune, refuse, type Turn } from "./turn.js";
 
@@ -242,7 +242,7 @@ function advance(turn: Turn, editId: string, attempts: number): void {
   for (const { taskId, nodeId } of members) {
     turn.effects.push({ kind: "send-commit", editId, taskId, nodeId, quorumId, step });
   }
-  const { steps, draws } = record.spec.settings;
+  const { steps } = record.spec.settings;
   for (const { nodeId } of members) {
     const state = turn.state.nodes.get(nodeId)?.state;
     if (state !== "ready")
@@ -250,8 +250,7 @@ function advance(turn: Turn, editId: string, attempts: number): void {
   }
   const left = editOf(turn, editId).tune;
   if (left === null || left.changeWanted !== "") return;
-  const room = Math.min(draws, turn.options.membersMax) - left.members.length;
-  if (step + 1 < steps && room > 0 && idleNodesFor(turn.state, record, "tune").length > 0) {
+  if (step + 1 < steps && joinersFor(turn, editId).nodes.length > 0) {
     putTune(turn, editId, { changeWanted: "a node is spare" });
   }
   const [first] = left.members;

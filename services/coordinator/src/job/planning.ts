@@ -63,7 +63,7 @@ export interface Plan extends LayoutPlan {
 /** Of a link that nothing is known of: 100 Mbit/s. */
 const assumedBytesPerSecond = 12_500_000;
 /** More nodes are worth it only for so much: predictions are no better. */
-const gainMin = 0.02;
+export const gainMin = 0.02;
 
 /**
  * Chooses the layout of a phase: it predicts each from measured times and takes the fastest, with

@@ -2,6 +2,7 @@ import { settleCanceled } from "./cancel.js";
 import type { NodeView, Place } from "./cluster-state.js";
 import { type EditRecord, type FrameRange, isTerminal } from "./edit-record.js";
 import { chargedShares, comparedEdits, joinedShares, nextTenant } from "./fairness.js";
+import { joinersFor } from "./joiners.js";
 import { noteLayout } from "./layouts.js";
 import { lendPeers, recallPeers } from "./lending.js";
 import { fittingPasses } from "./pass-memory.js";
@@ -28,7 +29,7 @@ export function settle(turn: Turn): void {
   for (const { record, tune } of [...turn.state.edits.values()]) {
     if (tune === null || tune.changeWanted === "" || tune.pending !== null) continue;
     if (tune.members.length === 0 || isTerminal(record)) continue;
-    formQuorum(turn, record.id, joinersFor(turn, record, tune.members.length));
+    changeQuorum(turn, record.id);
   }
   if (!turn.state.isStoreFull && hasFreeNode(turn)) lendPeers(turn);
 }
@@ -49,6 +50,12 @@ function cutPasses(turn: Turn): void {
   }
 }
 
+function changeQuorum(turn: Turn, editId: string): void {
+  const { nodes, plan } = joinersFor(turn, editId);
+  formQuorum(turn, editId, nodes);
+  if (plan !== null) noteLayout(turn, editId, { phase: "tune", promptIndex: -1, plan });
+}
+
 const hasHelpers = ({ state }: Turn): boolean => {
   for (const { record } of state.edits.values()) {
     if (record.tasks.some(({ helps }) => helps !== "")) return true;
@@ -65,13 +72,6 @@ function waitingPieces(turn: Turn): ReadonlyMap<string, readonly Unit[]> {
     if (pieces.length > 0) waiting.set(record.id, pieces);
   }
   return waiting;
-}
-
-/** Idle nodes that would do a share of the draws of a step. */
-function joinersFor(turn: Turn, record: EditRecord, membersCount: number): readonly NodeView[] {
-  const room = Math.min(record.spec.settings.draws, turn.options.membersMax) - membersCount;
-  if (room <= 0 || turn.state.isStoreFull) return [];
-  return idleNodesFor(turn.state, record, "tune").slice(0, room);
 }
 
 const placeOf = ({ kind }: Unit): Place =>
