@@ -42,6 +42,14 @@ const keepingHelpers =
   };
 
 export const plants: readonly Plant[] = [
+  {
+    name: "places work without asking what it takes of memory",
+    decide: rewriting((event) => {
+      if (event.kind !== "node-joined") return event;
+      const models = event.info.models.map((model) => ({ ...model, passMemory: [] }));
+      return { ...event, info: { ...event.info, models } };
+    }),
+  },
   { name: "keeps a helper whose sampling has ended", decide: keepingHelpers },
   { name: "writes without comparing: a fenced coordinator goes on", isWithoutCompareAndSet: true },
   {
