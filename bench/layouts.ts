@@ -168,7 +168,7 @@ async function compared(options: Options): Promise<readonly Comparison[]> {
     for (let round = 0; round < options.rounds; round += 1) {
       rounds.push([
         await edit(...tuned, ...p, ...q, "--layout", "one"),
-        await edit(...tuned, ...p, ...q),
+        await edit(...tuned, ...p, ...q, "--layout", "draws"),
         await edit(...p, "--layout", "one"),
         await edit(...p),
       ]);

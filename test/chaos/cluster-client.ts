@@ -54,7 +54,7 @@ export class ClusterClient {
     const spec = {
       ...{ sourcePrompt: "a car is running on the grass", negativePrompt: "", videoId },
       ...{ prompts: ["a horse is running on the grass"], model: "", priority: 0, ...others },
-      ...{ startByUnixMs: 0, finishByUnixMs: 0, layout: "LAYOUT_UNSPECIFIED" as const },
+      ...{ startByUnixMs: 0, finishByUnixMs: 0, layout: "LAYOUT_DRAWS" as const },
       settings: Settings.fromPartial(settings),
     };
     const { edit } = await this.patiently((call) =>

@@ -58,7 +58,8 @@ describe("a cluster of two nodes", () => {
     disturb: (edit: PrintedEdit) => Promise<void> | undefined,
   ): Promise<PrintedEdit> {
     const works: Promise<void>[] = [];
-    const args = ["submit", ...about, "--dir", cluster.folder];
+    // So that steps are exchanged, also where one node would be faster.
+    const args = ["submit", ...about, "--layout", "draws", "--dir", cluster.folder];
     const { edit, end } = await followEdit(workplace, args, (now) => {
       const work = works.length === 0 ? disturb(now) : undefined;
       if (work !== undefined) works.push(work);

@@ -97,8 +97,8 @@ function chosenSpec(chance: Chance, nowMs: number): EditSpec {
 }
 
 function chosenLayout(chance: Chance): EditSpec["layout"] {
-  const others = ["one", "prompts", "branches"] as const;
-  return chance.happens(0.7) ? "auto" : (others[chance.whole({ min: 0, max: 2 })] ?? "auto");
+  const others = ["one", "prompts", "branches", "draws"] as const;
+  return chance.happens(0.7) ? "auto" : (others[chance.whole({ min: 0, max: 3 })] ?? "auto");
 }
 
 /** What must hold of an edit in the end. */

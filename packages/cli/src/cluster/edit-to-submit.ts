@@ -1,6 +1,6 @@
 import { badUsage, type PartialSettings, wholeNumber } from "@retake/coordinator/settings";
 
-export const layoutNames = ["auto", "one", "prompts", "branches", "frames"] as const;
+export const layoutNames = ["auto", "one", "prompts", "branches", "frames", "draws"] as const;
 export type LayoutName = (typeof layoutNames)[number];
 
 export const prioritySpec = wholeNumber({

@@ -11,6 +11,7 @@ const layouts: Readonly<Record<LayoutName, Layout>> = {
   prompts: Layout.LAYOUT_PROMPTS,
   branches: Layout.LAYOUT_BRANCHES,
   frames: Layout.LAYOUT_FRAMES,
+  draws: Layout.LAYOUT_DRAWS,
 };
 
 /**

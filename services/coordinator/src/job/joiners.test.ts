@@ -71,6 +71,12 @@ describe("joinersFor", () => {
     expect(afterStep(far, 0)).toEqual(["a", "b"]);
   });
 
+  it("takes in whoever is idle where draws over nodes were asked for, however slow", () => {
+    const cluster = tuningAlone({ layout: "draws" }, slow);
+    for (const nodeId of ["b", "c"]) cluster.join(nodeId, { models }, ratesAt(slow));
+    expect(afterStep(cluster, 0)).toEqual(["a", "b", "c"]);
+  });
+
   it("keeps to one node where that was asked for", () => {
     const cluster = tuningAlone({ layout: "one" });
     cluster.join("b", { models }, ratesAt(fast));

@@ -18,8 +18,8 @@ const nobody: Joiners = { nodes: [], plan: null };
 
 /**
  * The idle nodes with which a tuning under way would end soonest, what they have to copy first
- * included; none where it would not be sooner. Where nothing is measured, all that there are draws
- * for, as when it began.
+ * included; none where it would not be sooner. Where nothing is measured, or draws over nodes were
+ * asked for, all that there are draws for, as when it began.
  */
 export function joinersFor(turn: Turn, editId: string): Joiners {
   const { record, tune } = editOf(turn, editId);
@@ -35,12 +35,13 @@ export function joinersFor(turn: Turn, editId: string): Joiners {
     const plan = planOfAll(turn, editId, [...members, ...nodes]);
     return plan === null ? [] : [{ nodes, plan }];
   });
-  const isMeasured = now !== null && now.predictedMs > 0;
-  const [best] = isMeasured
+  const isAsked = record.spec.layout === "draws";
+  const isWeighed = !isAsked && now !== null && now.predictedMs > 0;
+  const [best] = isWeighed
     ? options.toSorted((a, b) => a.plan.predictedMs - b.plan.predictedMs)
     : options.slice(-1);
   if (best === undefined) return nobody;
-  if (!isMeasured) return best;
+  if (!isWeighed) return best;
   const copyMs = tune.atStep === 0 ? 0 : copiedMs(turn, editId, best.nodes);
   return best.plan.predictedMs + copyMs < now.predictedMs * (1 - gainMin) ? best : nobody;
 }

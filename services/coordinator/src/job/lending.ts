@@ -2,7 +2,7 @@ import type { NodeView } from "./cluster-state.js";
 import { type EditRecord, isTerminal, type Task } from "./edit-record.js";
 import { abortTask } from "./endings.js";
 import { changeLayout, noteDeclined } from "./layouts.js";
-import { branchesOf, type Piece, plannedPiece } from "./phase-work.js";
+import { branchesOf, mayChoose, type Piece, plannedPiece } from "./phase-work.js";
 import type { Unit } from "./phases.js";
 import { eligibility, idleNodesFor, isFreedSoon } from "./placement.js";
 import type { Plan } from "./planning.js";
@@ -35,9 +35,10 @@ export function sharesFrames(record: EditRecord, task: Task): boolean {
 function mayBeHelped(record: EditRecord, { id, kind, helps }: Task): boolean {
   const { layout } = record.spec;
   if (helps !== "" || record.tasks.some((task) => task.helps === id)) return false;
-  if (kind === "invert") return layout === "auto" || layout === "frames";
+  const isShared = mayChoose(record.spec) || layout === "frames";
+  if (kind === "invert") return isShared;
   if (kind !== "sample") return false;
-  return layout === "auto" || layout === "frames" || mayBranch(record);
+  return isShared || mayBranch(record);
 }
 
 const mayBranch = (record: EditRecord): boolean =>

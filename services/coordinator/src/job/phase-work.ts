@@ -1,5 +1,5 @@
 import type { ClusterState, NodeView } from "./cluster-state.js";
-import type { EditRecord, LayoutName, Phase } from "./edit-record.js";
+import type { EditRecord, EditSpec, LayoutName, Phase } from "./edit-record.js";
 import { passesAtOnce, passKinds, unitTimes } from "./pass-times.js";
 import { type FrameSplit, type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
 
@@ -120,6 +120,11 @@ function frameSplitOf(
   };
 }
 
+/** Whether the planner chooses how to invert and sample: also where draws were asked for. */
+export function mayChoose({ layout }: Pick<EditSpec, "layout">): boolean {
+  return layout === "auto" || layout === "draws";
+}
+
 /** What a phase may be divided by; a layout that was asked for is the only one where it fits. */
 function layoutsOf(
   { spec }: EditRecord,
@@ -127,11 +132,12 @@ function layoutsOf(
 ): { layouts: readonly LayoutName[]; isForced: boolean } {
   if (spec.layout === "one") return { layouts: [], isForced: true };
   if (kind === "encode" || kind === "decode") return { layouts: ["vae-frames"], isForced: false };
-  if (kind === "tune") return { layouts: ["draws"], isForced: false };
+  if (kind === "tune") return { layouts: ["draws"], isForced: spec.layout === "draws" };
   const isFrames = spec.layout === "frames";
-  const mayShare = isFrames || spec.layout === "auto";
+  const isAuto = mayChoose(spec);
+  const mayShare = isFrames || isAuto;
   if (kind === "invert") return { layouts: mayShare ? ["frames"] : [], isForced: isFrames };
-  if (spec.layout !== "auto") return { layouts: [spec.layout], isForced: true };
+  if (spec.layout !== "auto" && !isAuto) return { layouts: [spec.layout], isForced: true };
   // Whole prompts first: branches and frames are for the nodes that are left.
   return { layouts: prompts > 1 ? ["prompts"] : ["branches", "frames"], isForced: false };
 }

@@ -100,7 +100,7 @@ export function plannedLayout(
     )
     .toSorted((a, b) => a.predictedMs - b.predictedMs || a.nodeIds.length - b.nodeIds.length);
   const asked = isForced ? weighed.filter(({ layout }) => layout === (layouts[0] ?? "one")) : [];
-  const best = bestOf(asked.length > 0 ? mostFrames(asked) : weighed);
+  const best = bestOf(asked.length > 0 ? mostNodes(asked) : weighed);
   if (best === null) return null;
   const whole = { ...best, weighed, shares: sharesOf(best, work, nodes) };
   if (!isForced) return { ...whole, reason: reasonOf(best, weighed) };
@@ -119,10 +119,11 @@ function sharesOf(
   return new Map(nodeIds.map((nodeId, index) => [nodeId, shares[index] ?? 0]));
 }
 
-/** Who asks for frames over nodes gets them over all that are there; other layouts stay. */
-function mostFrames(asked: readonly LayoutPlan[]): readonly LayoutPlan[] {
+/** Who asks for frames or draws over nodes gets them over all that can; other layouts stay. */
+function mostNodes(asked: readonly LayoutPlan[]): readonly LayoutPlan[] {
   const most = Math.max(...asked.map(({ nodeIds }) => nodeIds.length));
-  return asked.filter(({ layout, nodeIds }) => layout !== "frames" || nodeIds.length === most);
+  const isOverAll = (layout: LayoutName): boolean => layout === "frames" || layout === "draws";
+  return asked.filter(({ layout, nodeIds }) => !isOverAll(layout) || nodeIds.length === most);
 }
 
 /** The fewest nodes that are no slower, by more than predictions can tell, than the fastest. */

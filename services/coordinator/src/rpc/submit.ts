@@ -36,6 +36,7 @@ const layouts: Partial<Readonly<Record<Layout, EditSpec["layout"]>>> = {
   [Layout.LAYOUT_PROMPTS]: "prompts",
   [Layout.LAYOUT_BRANCHES]: "branches",
   [Layout.LAYOUT_FRAMES]: "frames",
+  [Layout.LAYOUT_DRAWS]: "draws",
 };
 
 /** The same request of the same tenant is the same edit. */
