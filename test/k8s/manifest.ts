@@ -13,9 +13,6 @@ export interface LabelSelector {
 
 export interface Probe {
   readonly httpGet?: { readonly path: string; readonly port: string | number };
-  readonly grpc?: { readonly port: number; readonly service?: string };
-  readonly tcpSocket?: unknown;
-  readonly exec?: unknown;
   readonly periodSeconds?: number;
   readonly failureThreshold?: number;
 }

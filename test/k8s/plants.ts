@@ -106,14 +106,18 @@ const ofPods: readonly Plant[] = [
     path: [...container, "startupProbe!"],
   },
   {
+    ...{ rule: "startup, readiness and liveness are asked for", error: "by gRPC", at: node },
+    ...{ path: [...container, "readinessProbe"], value: { grpc: { port: 7071 } } },
+  },
+  {
     ...{ rule: "readiness and liveness do not mean the same", error: "the same", at: node },
-    path: [...container, "livenessProbe"],
-    value: { grpc: { port: 7071 }, periodSeconds: 20, failureThreshold: 6 },
+    path: [...container, "livenessProbe", "httpGet", "path"],
+    value: "/readyz",
   },
   {
     rule: "liveness depends on nothing outside the process",
-    ...{ error: "the health of a standby", at: coordinator },
-    ...{ path: [...container, "livenessProbe"], value: { grpc: { port: 7070 } } },
+    ...{ error: "whether a standby leads", at: coordinator },
+    ...{ path: [...container, "livenessProbe", "httpGet", "path"], value: "/readyz" },
   },
   {
     rule: "liveness depends on nothing outside the process",
@@ -126,7 +130,7 @@ const ofPods: readonly Plant[] = [
   },
   {
     ...{ rule: "a probe asks at a port that is there", error: "another port", at: node },
-    ...{ path: [...container, "readinessProbe", "grpc", "port"], value: 7070 },
+    ...{ path: [...container, "readinessProbe", "httpGet", "port"], value: "metric" },
   },
 ];
 

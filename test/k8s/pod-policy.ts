@@ -171,19 +171,18 @@ const resources: readonly Policy[] = [
   }),
 ];
 
-const targetOf = ({ httpGet, grpc, tcpSocket, exec }: Probe = {}): string =>
-  JSON.stringify([httpGet, grpc, tcpSocket, exec]);
+const targetOf = ({ httpGet }: Probe = {}): string => JSON.stringify(httpGet);
 
 /** Answers that say only that the event loop turns. `js-enabled-only` asks no other server. */
-const pathsOfLife = new Set(["/metrics", "/healthz?js-enabled-only=true"]);
+const pathsOfLife = new Set(["/livez", "/healthz?js-enabled-only=true"]);
 
 const probes: readonly Policy[] = [
   probePolicy("startup, readiness and liveness are asked for", (container) =>
     saysUnless(
       [container.startupProbe, container.readinessProbe, container.livenessProbe].every(
-        (probe) => probe?.httpGet !== undefined || probe?.grpc !== undefined,
+        (probe) => probe?.httpGet !== undefined,
       ),
-      "expected all three",
+      "expected all three, over HTTP: the kubelet asks by gRPC in the clear only",
     ),
   ),
   probePolicy("readiness and liveness do not mean the same", (container) =>
@@ -192,7 +191,7 @@ const probes: readonly Policy[] = [
       "expected two questions",
     ),
   ),
-  // gRPC health says "not serving" of a coordinator that waits, and of a node that drains.
+  // A coordinator that waits, and a node that drains, are not ready.
   probePolicy("liveness depends on nothing outside the process", ({ livenessProbe }) =>
     saysUnless(pathsOfLife.has(livenessProbe?.httpGet?.path ?? ""), "expected the event loop only"),
   ),
@@ -205,10 +204,9 @@ const probes: readonly Policy[] = [
   probePolicy("a probe asks at a port that is there", (container) => {
     const { ports = [], startupProbe, readinessProbe, livenessProbe } = container;
     const known = new Set(ports.flatMap(({ name, containerPort }) => [name, containerPort]));
-    const asked = [startupProbe, readinessProbe, livenessProbe].flatMap((probe) => [
-      ...(probe?.httpGet === undefined ? [] : [probe.httpGet.port]),
-      ...(probe?.grpc === undefined ? [] : [probe.grpc.port]),
-    ]);
+    const asked = [startupProbe, readinessProbe, livenessProbe].flatMap((probe) =>
+      probe?.httpGet === undefined ? [] : [probe.httpGet.port],
+    );
     const missing = asked.find((port) => !known.has(port));
     return missing === undefined ? undefined : `${missing} is not one of its ports`;
   }),

@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { Client, credentials, type ServiceDefinition } from "@grpc/grpc-js";
-import { service as healthService } from "grpc-health-check";
 import { freePorts } from "../free-ports.js";
 import { type Container, type Manifest, type Probe, workloadsOf } from "./manifest.js";
 import { root } from "./render.js";
@@ -97,10 +95,9 @@ export async function startPod(
 }
 
 async function answers(
-  { httpGet, grpc }: Probe = {},
+  { httpGet }: Probe = {},
   portOf: (port: number | string) => number,
 ): Promise<boolean> {
-  if (grpc !== undefined) return isServing(`127.0.0.1:${portOf(grpc.port)}`);
   if (httpGet === undefined) return false;
   const url = `http://127.0.0.1:${portOf(httpGet.port)}${httpGet.path}`;
   const signal = AbortSignal.timeout(probeMsMax);
@@ -108,26 +105,4 @@ async function answers(
     ({ ok }) => ok,
     () => false,
   );
-}
-
-/** The question of `grpc.health.v1`, for the whole server. */
-async function isServing(address: string): Promise<boolean> {
-  const definition: ServiceDefinition = Object(healthService);
-  const check = definition.Check;
-  if (check === undefined) throw new Error("grpc.health.v1: expected a method Check");
-  const client = new Client(address, credentials.createInsecure());
-  const deadline = Date.now() + probeMsMax;
-  try {
-    return await new Promise((resolve) => {
-      const { path, requestSerialize, responseDeserialize } = check;
-      client.makeUnaryRequest(
-        ...([path, requestSerialize, responseDeserialize] as const),
-        { service: "" },
-        { deadline },
-        (error, answer) => resolve(error === null && Object(answer).status === "SERVING"),
-      );
-    });
-  } finally {
-    client.close();
-  }
 }

@@ -46,7 +46,7 @@ export interface CoordinatorOptions {
   readonly tokensFile?: string | undefined;
   /** ca.crt, tls.crt and tls.key of a coordinator; without them, calls can be read by all. */
   readonly tlsFolder?: string | undefined;
-  /** host:port of /metrics; none without. */
+  /** host:port of /metrics, /livez and /readyz; none without. */
   readonly metricsListen?: string | undefined;
   /** Says over gRPC what can be called. Default false. */
   readonly reflects?: boolean | undefined;
@@ -111,7 +111,8 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     logCallError(logger, refusal.error);
   };
   const server = await serveGrpc(cluster, { listen, reflects, transport, onRefused });
-  const metricsServer = await openMetrics(metrics.registry, options);
+  const isReady = (): boolean => server.isServing();
+  const metricsServer = await openMetrics({ registry: metrics.registry, isReady }, options);
   const leading = lead(options, cluster, {
     ...{ decideOptions, metrics, transport },
     onReign: (now) => {
@@ -244,10 +245,13 @@ function decodeAddressToListen(listen: string): void {
   if (!listen.endsWith(":0")) decodeAddress(listen, { subject: "address to listen at" });
 }
 
-async function openMetrics(registry: Metrics["registry"], { metricsListen }: CoordinatorOptions) {
+async function openMetrics(
+  about: Parameters<typeof serveMetrics>[0],
+  { metricsListen }: CoordinatorOptions,
+) {
   if (metricsListen === undefined) return undefined;
   decodeAddressToListen(metricsListen);
-  return serveMetrics(registry, metricsListen);
+  return serveMetrics(about, metricsListen);
 }
 
 function logCallError(logger: Logger, error: RetakeError): void {

@@ -17,7 +17,7 @@ const usage = `node services/coordinator/dist/main.js [options]
                         NATS are encrypted, and callers need a certificate of the right role;
                         changed files are taken up within 10 s. Without: only in a trusted network
   --nats-permissions    print who may touch which subjects, for nats-server's configuration
-  --metrics HOST:PORT   where Prometheus asks for /metrics
+  --metrics HOST:PORT   where Prometheus asks for /metrics, and Kubernetes for /livez, /readyz
   --reflection          say over gRPC what can be called
   --lease-ms N          how long a silent node keeps its place (default 10000)
   --keep-edits-ms N     how long edits that ended are kept (default 2592000000, 30 days)

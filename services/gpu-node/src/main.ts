@@ -21,7 +21,7 @@ const usage = `node services/gpu-node/dist/main.js [options]
   --tls DIR                ca.crt, tls.crt, tls.key of node.retake (README.md): calls and NATS are
                            encrypted, only coordinators may give tasks and only nodes ask as peers;
                            changed files are taken up within 10 s. Without: in a trusted network
-  --metrics HOST:PORT      where Prometheus asks for /metrics`;
+  --metrics HOST:PORT      where Prometheus asks for /metrics, and Kubernetes for /livez, /readyz`;
 
 /** Runs a node until it is told to end: SIGTERM lets it hand over its work first. */
 async function main(args: readonly string[]): Promise<void> {

@@ -39,6 +39,8 @@ export interface GrpcServer {
    * one address for all coordinators, a connection that stays would never reach the next leader.
    */
   setServing(isServing: boolean): void;
+  /** What its health says. */
+  isServing(): boolean;
   close(): Promise<void>;
 }
 
@@ -70,8 +72,10 @@ export async function serveGrpc(
       if (wasServing && !isServing) server.drain(address, callAfterLeadMsMax);
       wasServing = isServing;
     },
+    isServing: () => wasServing,
     close: async () => {
       health.setStatus("", "NOT_SERVING");
+      wasServing = false;
       // Watches and node streams do not end by themselves.
       const timer = setTimeout(() => server.forceShutdown(), shutdownDurationMs);
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));

@@ -61,7 +61,7 @@ export interface GpuNodeOptions {
   readonly listen?: string | undefined;
   /** How others reach this node, where that is not the address it listens at. */
   readonly advertise?: string | undefined;
-  /** host:port of /metrics; none without. */
+  /** host:port of /metrics, /livez and /readyz; none without. */
   readonly metricsListen?: string | undefined;
   /** For artifacts, compiled programs and converted weights. */
   readonly cacheDir: string;
@@ -120,14 +120,15 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     onReconnect: (listener) => nats.onReconnect(listener),
     onError: (error) => logError(logger, error),
   };
-  const { server, port, health } = await listen(options, context, (refusal) => {
+  const { server, port, readiness } = await listen(options, context, (refusal) => {
     refused.inc({ service: refusal.service, caller: refusal.caller });
     logError(logger, refusal.error);
   });
   const { metricsListen } = options;
+  const { isReady } = readiness;
   const metrics =
     metricsListen &&
-    (await serveNodeMetrics(metricsListen, { board, meter, refused, expiresAtMs }));
+    (await serveNodeMetrics(metricsListen, { board, meter, refused, expiresAtMs, isReady }));
   const host = (options.listen ?? "127.0.0.1:0").replace(/:\d+$/, "");
   const address = options.advertise ?? `${host}:${port}`;
   const info: NodeInfo = {
@@ -135,8 +136,14 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     ...{ version: ownVersion(), engine: engineName, numericsId: opened.engine.numericsId },
     ...{ threads, memoryBytes: memoryBytesOf(options), models: [...context.models.infos] },
   };
-  const serving = { server, health, metrics: metrics || undefined };
+  const serving = { server, readiness, metrics: metrics || undefined };
   return runningNode({ options, info, context, link, meter, nats, ...serving, ...opened });
+}
+
+/** Whether the node takes tasks, as it says over gRPC and over HTTP. */
+interface Readiness {
+  readonly isReady: () => boolean;
+  readonly end: () => void;
 }
 
 interface RunningParts {
@@ -147,14 +154,14 @@ interface RunningParts {
   readonly meter: NodeMeter;
   readonly nats: NatsLink;
   readonly server: Server;
-  readonly health: HealthImplementation;
+  readonly readiness: Readiness;
   readonly metrics: HttpServer | undefined;
   readonly engine: Engine;
 }
 
 /** Joins, and gives the handle by which the node is ended. */
 function runningNode(parts: RunningParts): GpuNode {
-  const { info, context, link, meter, nats, server, health, metrics, engine } = parts;
+  const { info, context, link, meter, nats, server, readiness, metrics, engine } = parts;
   const { nodeId, address, numericsId } = info;
   const { logger } = parts.options;
   let onClosed = (): void => {};
@@ -173,7 +180,7 @@ function runningNode(parts: RunningParts): GpuNode {
   const close = (): Promise<void> => {
     closing ??= (async () => {
       membership.close();
-      health.setStatus("", "NOT_SERVING");
+      readiness.end();
       context.board.voidAll();
       await context.board.drain();
       server.forceShutdown();
@@ -190,7 +197,7 @@ function runningNode(parts: RunningParts): GpuNode {
   const drain = (): Promise<void> => {
     draining ??= (async () => {
       logger.info({ nodeId }, "draining");
-      health.setStatus("", "NOT_SERVING");
+      readiness.end();
       await context.board.drain();
       // Without a coordinator there is nobody to tell: the lease runs out.
       await link.drain(nodeId).catch((thrown: unknown) => logError(logger, thrown));
@@ -263,7 +270,7 @@ async function listen(
   options: GpuNodeOptions,
   context: NodeContext,
   onRefused: (refusal: Refusal) => void,
-): Promise<{ server: Server; port: number; health: HealthImplementation }> {
+): Promise<{ server: Server; port: number; readiness: Readiness }> {
   const address = options.listen ?? "127.0.0.1:0";
   const server = createServer(context.transport, { callers, onRefused });
   server.addService(NodeServiceService, nodeService(context));
@@ -271,7 +278,12 @@ async function listen(
   const health = new HealthImplementation({ "": "SERVING" });
   health.addToServer(server);
   const port = await listenAt(server, { address, transport: context.transport });
-  return { server, port, health };
+  let isReady = true;
+  const end = (): void => {
+    isReady = false;
+    health.setStatus("", "NOT_SERVING");
+  };
+  return { server, port, readiness: { isReady: () => isReady, end } };
 }
 
 function logError(logger: Logger, thrown: unknown): void {

@@ -11,7 +11,7 @@ describe("serveNodeMetrics", () => {
     meter.onRoundTrip(2_000);
     const refused = createRefusedCounter();
     refused.inc({ service: "/retake.v1.NodeService", caller: "client" });
-    const about = { board, meter, refused, expiresAtMs: () => 9_000 };
+    const about = { board, meter, refused, expiresAtMs: () => 9_000, isReady: () => false };
     const server = await serveNodeMetrics("127.0.0.1:0", about);
     const { port } = Object(server.address());
     board.seeEpoch(7);
@@ -23,6 +23,7 @@ describe("serveNodeMetrics", () => {
     expect(text).toMatch(/retake_node_calls_refused_total\{.*caller="client"\} 1/);
     expect(text).toContain("retake_node_round_trip_seconds 2");
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503);
     const taken = serveNodeMetrics(`127.0.0.1:${port}`, about);
     await expect(taken).rejects.toMatchObject({ reason: "unreachable" });
     server.close();

@@ -17,17 +17,20 @@ export interface NodeMeasures {
   readonly refused: Counter;
   /** Of the certificate; undefined without one. */
   readonly expiresAtMs: () => number | undefined;
+  /** Whether it does not drain. */
+  readonly isReady: () => boolean;
 }
 
 /**
- * Serves `GET /metrics`: of the process, of the node's tasks, and the rates that it measured.
+ * Serves `GET /metrics`: of the process, of the node's tasks, and the rates that it measured; and
+ * `/livez` and `/readyz`.
  *
  * @param place  host:port
  * @throws RetakeError  `unreachable` where it cannot listen
  */
 export async function serveNodeMetrics(
   place: string,
-  { board, meter, refused, expiresAtMs }: NodeMeasures,
+  { board, meter, refused, expiresAtMs, isReady }: NodeMeasures,
 ): Promise<Server> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -53,5 +56,5 @@ export async function serveNodeMetrics(
     "Unix time when the certificate in use runs out; 0 without one",
     () => (expiresAtMs() ?? 0) / 1000,
   );
-  return (await serveMetrics(registry, place)).server;
+  return (await serveMetrics({ registry, isReady }, place)).server;
 }
