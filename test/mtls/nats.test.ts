@@ -17,8 +17,8 @@ import { natsProgram } from "../e2e/nats-process.js";
 import { createAuthority, type TestAuthority, writeTlsFolder } from "./certificate-authority.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
-type Mapped = "coordinator" | "node";
-const mapped: readonly Mapped[] = ["coordinator", "node"];
+type Mapped = "coordinator" | "node" | "backup";
+const mapped: readonly Mapped[] = ["coordinator", "node", "backup"];
 
 const folder = await temporaryFolder();
 let ours: TestAuthority;
@@ -26,6 +26,8 @@ let others: TestAuthority;
 let server: NatsServer;
 let plain: NatsServer;
 const open: NatsConnection[] = [];
+
+const any = jsonCodec((json) => Object(json));
 
 /** The NATS options of who shows such a certificate. */
 async function shown(
@@ -97,7 +99,6 @@ describe("natsPermissions", () => {
     });
     open.push(connection);
     const violations = violationsOf(connection);
-    const any = jsonCodec((json) => Object(json));
     const stores = await openJetStreamStores(connection, { record: any, commit: any });
     const { records, commits, events } = stores;
     const created = await records.create("a", { count: 1 });
@@ -135,6 +136,39 @@ describe("natsPermissions", () => {
     expect(answer.string()).toBe("bytes");
   });
 
+  it("let a backup save a stream, remove it, and put it back", async () => {
+    const stream = "retake-commits";
+    const keeper = await connected("coordinator", await shown("coordinator"));
+    const { commits } = await openJetStreamStores(keeper, { record: any, commit: any });
+    const step = { editId: "kept", epoch: 1, step: 0 };
+    await commits.append(step, { after: 0 });
+    const connection = await connected("backup", await shown("backup"));
+    const violations = violationsOf(connection);
+    const ask = async (subject: string, body: unknown): Promise<Record<string, unknown>> => {
+      const json = JSON.stringify(body);
+      const answer = Object(JSON.parse((await connection.request(subject, json)).string()));
+      expect([subject, answer.error]).toEqual([subject, undefined]);
+      return answer;
+    };
+    expect((await ask("$JS.API.STREAM.NAMES", {}))["streams"]).toContain(stream);
+    const chunks: Uint8Array[] = [];
+    const inbox = `${inboxPrefix("backup")}.chunks`;
+    const taken = connection.subscribe(inbox);
+    const api = `$JS.API.STREAM`;
+    const { config, state } = await ask(`${api}.SNAPSHOT.${stream}`, { deliver_subject: inbox });
+    for await (const message of taken) {
+      if (message.data.length === 0) break;
+      chunks.push(message.data);
+      message.respond();
+    }
+    await ask(`${api}.DELETE.${stream}`, {});
+    const { deliver_subject: to } = await ask(`${api}.RESTORE.${stream}`, { config, state });
+    for (const chunk of chunks) await connection.request(`${to}`, chunk);
+    await connection.request(`${to}`);
+    expect(await commits.read("kept")).toEqual([step]);
+    expect(violations).toEqual([]);
+  });
+
   it("keep every role from every subject that is not its own", async () => {
     const permissions = natsPermissions("retake");
     const concrete = (subject: string): string => subject.replaceAll("*", "x").replace(">", "x");
@@ -143,7 +177,12 @@ describe("natsPermissions", () => {
       ...["retake.v1.e.n.commit", "other", "$SYS.REQ.SERVER.PING", "$JS.API.STREAM.NAMES"],
       ...["$JS.API.STREAM.DELETE.retake-commits", "$JS.API.STREAM.CREATE.mine", "_INBOX.x"],
       ...["$KV.other-edits.a", "$JS.API.STREAM.MSG.DELETE.retake-commits", "retake.commits"],
+      // Of the server's own account, and of others.
+      ...["$SYS.ACCOUNT.RETAKE.CONNECT", "$SYS.REQ.ACCOUNT.RETAKE.CONNZ", "$SYS.REQ.USER.INFO"],
+      ...["$SYS.REQ.SERVER.x.SHUTDOWN", "$SYS.REQ.CLAIMS.UPDATE", "$JS.API.ACCOUNT.PURGE.RETAKE"],
+      ...["$JS.API.STREAM.SNAPSHOT.mine", "$JS.API.STREAM.RESTORE.mine", "$G.a", "$SYS.a"],
     ];
+    const counts = { refused: 0, tried: 0 };
     for (const role of mapped) {
       const own = permissions.find((one) => one.role === role);
       const notIn = (subjects: readonly string[] = []): string[] =>
@@ -154,7 +193,8 @@ describe("natsPermissions", () => {
         ">",
         "*",
         "retake.>",
-        "_INBOX_coordinator.>",
+        "$SYS.>",
+        ...mapped.map((other) => `${inboxPrefix(other)}.>`),
       ].filter((subject) => own?.subscribe.includes(subject) !== true);
       const connection = await connected(role, await shown(role));
       const violations = violationsOf(connection);
@@ -177,7 +217,10 @@ describe("natsPermissions", () => {
       console.log(`NATS, ${role}: ${refused.length} of ${tried.length} refused`);
       expect(tried.filter((one) => !violations.includes(one))).toEqual([]);
       expect(heard).toBe(0);
+      counts.refused += refused.length;
+      counts.tried += tried.length;
     }
+    console.log(`NATS, all roles: ${counts.refused} of ${counts.tried} refused`);
   });
 });
 

@@ -17,4 +17,4 @@ export function commitSubject(editId: EditId): string {
 }
 
 /** Begins where answers to a role's requests go: others can be kept from reading them. */
-export const inboxPrefix = (role: "coordinator" | "node"): string => `_INBOX_${role}`;
+export const inboxPrefix = (role: "coordinator" | "node" | "backup"): string => `_INBOX_${role}`;

@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 
 /** What a process is in a cluster: its certificate says so. */
-export const roles = ["coordinator", "node", "client", "nats"] as const;
+export const roles = ["coordinator", "node", "client", "nats", "backup"] as const;
 export type Role = (typeof roles)[number];
 
 /** The DNS name that a certificate has among its alternative names, to be of a role. */

@@ -13,7 +13,8 @@ const shards = "retake.v1.*.*.shard";
 
 /**
  * Who may touch which subjects: coordinators the state of their store, nodes the exchange of
- * gradients, and nobody the answers to others. Roles that are not here are not let in.
+ * gradients, who saves the state its streams as a whole, and nobody the answers to others. Roles
+ * that are not here are not let in.
  *
  * @param storeName  begins every name of the store
  */
@@ -24,7 +25,7 @@ export function natsPermissions(storeName: string): readonly NatsPermissions[] {
     ...buckets.map((bucket) => `KV_${bucket}`),
     ...logs.map((log) => `${storeName}-${log}`),
   ];
-  const answers = (role: "coordinator" | "node"): string => `${inboxPrefix(role)}.>`;
+  const answers = (role: Parameters<typeof inboxPrefix>[0]): string => `${inboxPrefix(role)}.>`;
   return [
     {
       role: "coordinator",
@@ -40,6 +41,19 @@ export function natsPermissions(storeName: string): readonly NatsPermissions[] {
       role: "node",
       publish: [shards, answers("node")],
       subscribe: [shards, answers("node")],
+    },
+    // For `nats account backup` and `restore`: whole streams, and no message by itself.
+    {
+      role: "backup",
+      publish: [
+        ...["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.SNAPSHOT.>"],
+        ...streams.flatMap((stream) =>
+          ["INFO", "SNAPSHOT", "RESTORE", "DELETE"].map(
+            (verb) => `$JS.API.STREAM.${verb}.${stream}`,
+          ),
+        ),
+      ],
+      subscribe: [answers("backup")],
     },
   ];
 }
@@ -59,13 +73,18 @@ function streamRequests(stream: string): readonly string[] {
   ];
 }
 
-/** The same, as a part of nats-server's configuration: a certificate's DNS name is the user. */
+/**
+ * The same, as a part of nats-server's configuration: a certificate's DNS name is the user. All are
+ * of an account of their own, and nobody is of the server's: no role needs what that can do.
+ */
 export function natsAuthorization(permissions: readonly NatsPermissions[]): string {
-  const list = (subjects: readonly string[]): string => JSON.stringify(subjects, null, 6);
+  const list = (subjects: readonly string[]): string =>
+    `[\n${subjects.map((subject) => `        "${subject}"`).join("\n")}\n      ]`;
   const users = permissions.map(
     ({ role, publish, subscribe }) =>
-      `  { user: "${nameOfRole(role)}", permissions: {\n` +
-      `    publish: ${list(publish)}\n    subscribe: ${list(subscribe)} } }`,
+      `    { user: "${nameOfRole(role)}", permissions: {\n` +
+      `      publish: ${list(publish)}\n      subscribe: ${list(subscribe)} } }`,
   );
-  return `authorization { users: [\n${users.join("\n")}\n] }`;
+  const account = `  RETAKE: { jetstream: enabled, users: [\n${users.join("\n")}\n  ] }`;
+  return `accounts {\n${account}\n  SYS: {}\n}\nsystem_account: SYS`;
 }
