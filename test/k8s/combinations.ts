@@ -17,10 +17,12 @@ const onOff = [false, true] as const;
 export const combinations: readonly Combination[] = [
   { name: "base", resource: "base", components: [] },
   ...overlays.flatMap((overlay) =>
-    onOff.flatMap((lws) =>
-      onOff.flatMap((kueue) =>
-        onOff.flatMap((keda) =>
-          onOff.map((monitoring) => combination(overlay, { lws, kueue, keda, monitoring })),
+    onOff.flatMap((mtls) =>
+      onOff.flatMap((lws) =>
+        onOff.flatMap((kueue) =>
+          onOff.flatMap((keda) =>
+            onOff.map((monitoring) => combination(overlay, { mtls, lws, kueue, keda, monitoring })),
+          ),
         ),
       ),
     ),
@@ -30,6 +32,7 @@ export const combinations: readonly Combination[] = [
 function combination(
   overlay: string,
   chosen: {
+    readonly mtls: boolean;
     readonly lws: boolean;
     readonly kueue: boolean;
     readonly keda: boolean;
@@ -37,6 +40,7 @@ function combination(
   },
 ): Combination {
   const names = [
+    ...(chosen.mtls ? ["mtls"] : []),
     ...(chosen.lws ? ["lws"] : []),
     ...(chosen.kueue ? ["kueue"] : []),
     ...(chosen.keda ? [chosen.lws ? "keda-lws" : "keda"] : []),

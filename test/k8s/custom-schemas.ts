@@ -101,6 +101,42 @@ const scaledObject = only(
   ["scaleTargetRef", "triggers"],
 );
 
+/** cert-manager takes Go's durations only: no days. */
+const goDuration = { type: "string", pattern: "^([0-9]+(h|m|s))+$" };
+
+const certificate = only(
+  {
+    ...{ secretName: text, commonName: text, isCA: { type: "boolean" } },
+    ...{ dnsNames: list(text), duration: goDuration, renewBefore: goDuration },
+    secretTemplate: only({ annotations: texts, labels: texts }),
+    usages: list({
+      enum: ["digital signature", "key encipherment", "cert sign", "server auth", "client auth"],
+    }),
+    privateKey: only({
+      ...{
+        algorithm: { enum: ["RSA", "ECDSA", "Ed25519"] },
+        encoding: { enum: ["PKCS1", "PKCS8"] },
+      },
+      ...{ size: count, rotationPolicy: { enum: ["Never", "Always"] } },
+    }),
+    issuerRef: only(
+      {
+        name: text,
+        kind: { enum: ["Issuer", "ClusterIssuer"] },
+        group: { const: "cert-manager.io" },
+      },
+      ["name"],
+    ),
+    revisionHistoryLimit: { type: "integer", minimum: 1 },
+  },
+  ["secretName", "issuerRef"],
+);
+
+const issuer = {
+  ...only({ selfSigned: only({}), ca: only({ secretName: text }, ["secretName"]) }),
+  ...{ minProperties: 1, maxProperties: 1 },
+};
+
 /** By `apiVersion/kind`. */
 export const customSchemas: Readonly<Record<string, unknown>> = {
   "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet": objectOf(
@@ -116,6 +152,14 @@ export const customSchemas: Readonly<Record<string, unknown>> = {
       },
       ["leaderWorkerTemplate"],
     ),
+  ),
+  "cert-manager.io/v1/Certificate": objectOf(
+    { apiVersion: "cert-manager.io/v1", kind: "Certificate" },
+    certificate,
+  ),
+  "cert-manager.io/v1/Issuer": objectOf(
+    { apiVersion: "cert-manager.io/v1", kind: "Issuer" },
+    issuer,
   ),
   "keda.sh/v1alpha1/ScaledObject": objectOf(
     { apiVersion: "keda.sh/v1alpha1", kind: "ScaledObject" },

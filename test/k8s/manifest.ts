@@ -118,6 +118,15 @@ export interface Spec {
   readonly minAvailable?: string | number;
   readonly scaleTargetRef?: { readonly kind: string; readonly name: string };
   readonly triggers?: readonly { readonly metadata: Readonly<Record<string, string>> }[];
+  readonly secretName?: string;
+  readonly dnsNames?: readonly string[];
+  readonly usages?: readonly string[];
+  readonly duration?: string;
+  readonly renewBefore?: string;
+  readonly isCA?: boolean;
+  readonly privateKey?: { readonly rotationPolicy?: string };
+  readonly issuerRef?: { readonly name: string; readonly kind?: string };
+  readonly ca?: { readonly secretName: string };
   readonly groups?: readonly {
     readonly rules: readonly {
       readonly alert: string;

@@ -16,7 +16,7 @@ describe("rendered.json", () => {
 
   it("has every combination of overlay and components", () => {
     expect(Object.keys(rendered.combinations)).toEqual(combinations.map(({ name }) => name));
-    expect(combinations).toHaveLength(33);
+    expect(combinations).toHaveLength(65);
   });
 
   // On a machine without kustomize or kubectl, the digest above has to do.

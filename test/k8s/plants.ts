@@ -274,7 +274,65 @@ const ofNetworks: readonly Plant[] = [
   },
 ];
 
-export const plants: readonly Plant[] = [...ofPods, ...ofObjects, ...ofNetworks];
+const shows = "with certificates, a process shows that of its role, and no other";
+const renewed = "a certificate is renewed in time, by an issuer of the namespace";
+const letsIn = "with certificates, NATS lets roles in, and only servers as routes";
+const natsData = { at: "ConfigMap/nats-config" };
+
+const ofCertificates: readonly Plant[] = [
+  {
+    ...{ rule: shows, error: "of a client", at: "Certificate/gpu-node" },
+    ...{ path: ["spec", "dnsNames"], value: ["client.retake"] },
+  },
+  {
+    ...{ rule: shows, error: "of two roles", at: "Certificate/coordinator" },
+    ...{ path: ["spec", "dnsNames"], value: ["coordinator.retake", "node.retake"] },
+  },
+  {
+    ...{ rule: shows, error: "for a server only", at: "Certificate/nats" },
+    ...{ path: ["spec", "usages"], value: ["digital signature", "server auth"] },
+  },
+  {
+    ...{ rule: shows, error: "another's secret", at: "Certificate/coordinator" },
+    ...{ path: ["spec", "secretName"], value: "gpu-node-tls" },
+  },
+  {
+    ...{ rule: shows, error: "not told to the program", at: node },
+    ...{ path: [...container, "args"], value: [] },
+  },
+  {
+    ...{ rule: renewed, error: "an hour before", at: "Certificate/nats" },
+    ...{ path: ["spec", "renewBefore"], value: "1h" },
+  },
+  {
+    ...{ rule: renewed, error: "with the old key", at: "Certificate/gpu-node" },
+    ...{ path: ["spec", "privateKey", "rotationPolicy"], value: "Never" },
+  },
+  {
+    ...{ rule: renewed, error: "another key of the CA", at: "Certificate/retake-ca" },
+    ...{ path: ["spec", "privateKey", "rotationPolicy"], value: "Always" },
+  },
+  {
+    ...{ rule: renewed, error: "by itself", at: "Certificate/gpu-node" },
+    ...{ path: ["spec", "issuerRef", "name"], value: "retake-root" },
+  },
+  {
+    ...{ rule: letsIn, error: "whoever has a certificate", ...natsData },
+    ...{ path: ["data", "clients.conf"], value: "tls { verify: true }" },
+  },
+  {
+    ...{ rule: letsIn, error: "a node as a route", ...natsData },
+    ...{ path: ["data", "routes.conf"], value: "tls {\n verify: true }" },
+  },
+  {
+    ...{ rule: letsIn, error: "routes in the clear", ...natsData },
+    ...{ path: ["data", "routes.conf"], value: "" },
+  },
+];
+
+export const plants: readonly Plant[] = [
+  ...[...ofPods, ...ofObjects, ...ofNetworks, ...ofCertificates],
+];
 
 /** The objects with the error in them; the others are as they were. */
 export function planted(objects: readonly Manifest[], { at, path, value }: Plant): Manifest[] {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { certificatePolicies } from "./certificate-policy.js";
 import type { Manifest } from "./manifest.js";
 import { networkPolicies } from "./network-policy.js";
 import { objectPolicies } from "./object-policy.js";
@@ -6,12 +7,12 @@ import { type Plant, planted, plants } from "./plants.js";
 import { podPolicies } from "./pod-policy.js";
 import { objectsOf, readRendered } from "./render.js";
 
-const policies = [...podPolicies, ...objectPolicies, ...networkPolicies];
+const policies = [...podPolicies, ...objectPolicies, ...networkPolicies, ...certificatePolicies];
 const rendered = readRendered();
 
 /** Those with most in them: a plant goes into the first that has its object. */
-const wholes = ["gpu+kueue+keda+monitoring", "gpu+lws+kueue+keda-lws+monitoring"].map((name) =>
-  objectsOf(rendered, name),
+const wholes = ["gpu+mtls+kueue+keda+monitoring", "gpu+mtls+lws+kueue+keda-lws+monitoring"].map(
+  (name) => objectsOf(rendered, name),
 );
 
 function wholeFor({ at }: Plant): readonly Manifest[] {
