@@ -66,7 +66,7 @@ async function member(options: MemberOptions): Promise<void> {
   const counted = { disconnects: 0 };
   void countDisconnects(connection, counted);
   const exchange = createExchange({
-    ...{ connection, editId, nodeId: nodeName(rank), vectorLength },
+    ...{ connection, editId, jobKey: new Uint8Array(32), nodeId: nodeName(rank), vectorLength },
     limits: { pieceBytesMax, windowPerPeerMax, bytesInFlightMax, sweepBytes },
   });
   await connection.flush();

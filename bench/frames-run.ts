@@ -158,7 +158,8 @@ async function openPass(
   const ports = String((await lines.next()).value);
   const addresses = ports.split(" ").map((port) => `127.0.0.1:${port}`);
   const members = addresses.map((address, at) => ({ address, frames: shard.frameCounts[at] ?? 0 }));
-  const opened = openGroup({ groupId: "bench", epoch: 1, shard, members }, { signal: none });
+  const terms = { groupId: "bench", epoch: 1, shard, members, jobKey: new Uint8Array(32) };
+  const opened = openGroup(terms, { signal: none });
   group = opened;
   await preparedFrames(model, { latents, prompts, shard, tensors });
   say({ ...(await linkOf(opened)), ...crossing({ ...spec, shard }) });

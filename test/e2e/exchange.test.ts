@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type NatsProcess, startNats } from "./nats-process.js";
 
 const editId = "edit-1";
+const jobKey = new Uint8Array(32).fill(7);
 const vectorLength = 100_000;
 /** Absence shows soon; an answer may be slow, so that a busy machine is no silent member. */
 const limits: Partial<ExchangeLimits> = {
@@ -52,7 +53,7 @@ async function join(nodeId: string, options: JoinOptions = {}): Promise<Member> 
   const { wrap = (plain) => plain } = options;
   const connection = await connect({ servers: server.url, maxReconnectAttempts: -1 });
   const exchange = createExchange({
-    ...{ editId, nodeId, vectorLength, limits, ...options },
+    ...{ editId, jobKey, nodeId, vectorLength, limits, ...options },
     connection: wrap(connection),
   });
   await connection.flush();

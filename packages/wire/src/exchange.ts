@@ -1,6 +1,12 @@
 /** What the members of a quorum exchange, and what a committed step leaves behind. */
 export { decodeCommitRecord, encodeCommitRecord } from "./exchange-codec/commit-record.js";
 export {
+  assertJobToken,
+  decodeJobKey,
+  type JobTokenOf,
+  jobToken,
+} from "./exchange-codec/job-key.js";
+export {
   decodeShardFrame,
   encodeShardFrame,
   type ReceivedShard,

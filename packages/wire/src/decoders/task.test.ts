@@ -5,6 +5,7 @@ import { decodeAddress, decodeFrameRange, decodeQuorum, decodeTaskHeader } from 
 const refused = expect.objectContaining({ reason: "bad-message" });
 const header: TaskHeader = {
   ...{ taskId: "e1/encode/0", editId: "e1", attempt: 0, epoch: 1, modelHash: "abc" },
+  jobKey: Buffer.alloc(32, 7),
 };
 
 describe("decodeTaskHeader", () => {
@@ -20,6 +21,8 @@ describe("decodeTaskHeader", () => {
     { ...header, epoch: 0 },
     { ...header, modelHash: "" },
     { ...header, attempt: 1_000_001 },
+    { ...header, jobKey: Buffer.alloc(0) },
+    { ...header, jobKey: Buffer.alloc(33) },
   ])("refuses %o", (wrong) => {
     expect(() => decodeTaskHeader(wrong)).toThrow(refused);
   });

@@ -1,3 +1,4 @@
+import { decodeJobKey } from "../exchange-codec/job-key.js";
 import type { FrameRange, Quorum, TaskHeader } from "../generated/retake/v1/node.js";
 import { badMessage, present, wholeNumber } from "./bad-message.js";
 import { decodeArtifactId, decodeEditId, decodeNodeId, decodeToken } from "./ids.js";
@@ -17,6 +18,7 @@ export function decodeTaskHeader(header: TaskHeader | undefined): TaskHeader {
   wholeNumber(task.attempt, { subject: "attempt", min: 0, max: attemptsMax });
   decodeEpoch(task.epoch);
   decodeToken(task.modelHash, { subject: "model hash" });
+  decodeJobKey(task.jobKey);
   return task;
 }
 

@@ -1,7 +1,7 @@
-import { crc32 } from "node:zlib";
 import { Code, RetakeError } from "@retake/errors";
 import { badMessage, finiteNumber, wholeNumber } from "../decoders/bad-message.js";
 import { ShardFrame } from "../generated/retake/v1/exchange.js";
+import { seal, sealBytes, unsealed } from "./job-key.js";
 import { assertShardName } from "./shard-name.js";
 
 /** Bytes of a shard that one answer carries: with its head, it fits into NATS's 1 MiB. */
@@ -18,26 +18,29 @@ export interface ReceivedShard {
 }
 
 /**
- * One answer: length of the head (16 bits, little-endian), head, bytes. The CRC is computed here.
+ * One answer: seal, length of the head (16 bits, little-endian), head, bytes.
  *
  * @param head.offsetBytes  where in the shard the bytes lie
  */
-export function encodeShardFrame(head: Omit<ShardFrame, "crc32">, bytes: Uint8Array): Uint8Array {
-  const encoded = ShardFrame.encode({ ...head, crc32: crc32(bytes) }).finish();
-  const frame = new Uint8Array(lengthBytes + encoded.length + bytes.length);
-  new DataView(frame.buffer).setUint16(0, encoded.length, true);
-  frame.set(encoded, lengthBytes);
-  frame.set(bytes, lengthBytes + encoded.length);
+export function encodeShardFrame(head: ShardFrame, bytes: Uint8Array, key: Uint8Array): Uint8Array {
+  const encoded = ShardFrame.encode(head).finish();
+  const begin = sealBytes + lengthBytes;
+  const frame = new Uint8Array(begin + encoded.length + bytes.length);
+  new DataView(frame.buffer).setUint16(sealBytes, encoded.length, true);
+  frame.set(encoded, begin);
+  frame.set(bytes, begin + encoded.length);
+  seal("frame", frame, key);
   return frame;
 }
 
 /**
  * Reads an answer, and refuses it if anything of it cannot be.
  *
- * @throws RetakeError  `bad-message`; `checksum-mismatch`
+ * @throws RetakeError  `not-allowed` for a seal that is not right; `bad-message`
  */
-export function decodeShardFrame(frame: Uint8Array): ReceivedShard {
+export function decodeShardFrame(message: Uint8Array, key: Uint8Array): ReceivedShard {
   const subject = "shard";
+  const frame = unsealed("frame", message, key);
   if (frame.length < lengthBytes) throw badMessage(subject, { expected: "a head", got: "none" });
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const headBytes = view.getUint16(0, true);
@@ -56,14 +59,8 @@ export function decodeShardFrame(frame: Uint8Array): ReceivedShard {
     throw badMessage(subject, { expected: "no bytes with a refusal", got: bytes.length });
   }
   const room = Math.min(shardPieceBytesMax, head.totalBytes - head.offsetBytes);
-  if (bytes.length > room || (bytes.length === 0 && head.totalBytes > 0)) {
-    throw badMessage(subject, { expected: `1 to ${room} bytes`, got: bytes.length });
-  }
-  if (crc32(bytes) !== head.crc32) {
-    const message = `${subject}: expected CRC-32 ${head.crc32}, got another; fetch it again`;
-    throw new RetakeError(Code.DataLoss, "checksum-mismatch", message);
-  }
-  return { head, bytes };
+  if (bytes.length <= room && (bytes.length > 0 || head.totalBytes === 0)) return { head, bytes };
+  throw badMessage(subject, { expected: `1 to ${room} bytes`, got: bytes.length });
 }
 
 function decodeHead(bytes: Uint8Array): ShardFrame {

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ShardKind } from "../generated/retake/v1/exchange.js";
+import { seal, sealBytes } from "./job-key.js";
 import { shardBytesMax, shardPieceBytesMax } from "./shard-frame.js";
 import { decodeShardRequest, encodeShardRequest } from "./shard-request.js";
+
+const key = new Uint8Array(32).fill(7);
 
 const request = {
   ...{ quorumId: 1, step: 0, attempts: 9, kind: ShardKind.SHARD_KIND_PARTIAL, shardIndex: 63 },
@@ -11,7 +14,7 @@ const request = {
 
 describe("encodeShardRequest and decodeShardRequest", () => {
   it("carry a request", () => {
-    expect(decodeShardRequest(encodeShardRequest(request))).toEqual(request);
+    expect(decodeShardRequest(encodeShardRequest(request, key), key)).toEqual(request);
   });
 
   it.each([
@@ -22,16 +25,21 @@ describe("encodeShardRequest and decodeShardRequest", () => {
     ["no subtree", { firstDraw: 1 }],
     ["no kind", { kind: ShardKind.UNRECOGNIZED }],
   ])("refuse %s", (_, wrong) => {
-    const bytes = encodeShardRequest({ ...request, ...wrong });
-    expect(() => decodeShardRequest(bytes)).toThrow(
+    const bytes = encodeShardRequest({ ...request, ...wrong }, key);
+    expect(() => decodeShardRequest(bytes, key)).toThrow(
       expect.objectContaining({ reason: "bad-message" }),
     );
   });
 
-  it("refuse any other bytes with an error of ours", () => {
+  it("refuse any other bytes with an error of ours, sealed or not", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-        expect(() => decodeShardRequest(bytes)).toThrow(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (given) => {
+        expect(() => decodeShardRequest(given, key)).toThrow(
+          expect.objectContaining({ code: "PERMISSION_DENIED", reason: "not-allowed" }),
+        );
+        const bytes = Uint8Array.of(...new Uint8Array(sealBytes), ...given);
+        seal("request", bytes, key);
+        expect(() => decodeShardRequest(bytes, key)).toThrow(
           expect.objectContaining({ reason: "bad-message" }),
         );
       }),

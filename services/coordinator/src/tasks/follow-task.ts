@@ -7,11 +7,11 @@ import type {
   SampleResponse,
   TaskReport,
 } from "@retake/wire/node";
-import type { EditRecord, Task } from "../job/edit-record.js";
 import { sharesFrames } from "../job/lending.js";
 import { ArtifactSink } from "./artifact-sink.js";
 import { noResult, type TaskPort } from "./task-port.js";
 import {
+  type Assigned,
   decodeRequest,
   encodeRequest,
   invertRequest,
@@ -23,9 +23,7 @@ import {
 const iterationsMax = 100_000;
 
 /** A task on a node, and the call that runs it. */
-export interface FollowedTask {
-  readonly task: Task;
-  readonly record: EditRecord;
+export interface FollowedTask extends Assigned {
   readonly client: NodeServiceClient;
   readonly settings: CallSettings;
 }

@@ -1,3 +1,4 @@
+import { createHmac, randomBytes } from "node:crypto";
 import { fromUnknown } from "@retake/errors";
 import { callUnary, failureOf } from "@retake/wire";
 import type { Transport } from "@retake/wire/tls";
@@ -31,6 +32,8 @@ export class NodeTasks {
   readonly #logger: Logger;
   readonly #links: NodeLinks;
   readonly #calls = new Map<string, OpenCall>();
+  /** Of this reign: the next one's tasks have other keys, and nothing has to be stored. */
+  readonly #secret = randomBytes(32);
 
   constructor(
     reign: Reign,
@@ -51,17 +54,19 @@ export class NodeTasks {
     this.#calls.set(task.id, { ...placeOf(task), stop, tune: undefined });
     const settings = { subject: subjectOf(task), signal: stop.signal };
     const port = this.#portOf(effect);
-    void this.#untilEnd(effect, port, () => followTask({ task, record, client, settings }, port));
+    const followed = { task, record, jobKey: this.#jobKeyOf(record), client, settings };
+    void this.#untilEnd(effect, port, () => followTask(followed, port));
   }
 
   openTune(effect: EffectOf<"open-tune">): void {
-    const { task } = effect;
+    const { task, record } = effect;
     const client = this.#clientOf(task);
     if (client === undefined) return;
     const stop = new AbortController();
     const settings = { subject: subjectOf(task), signal: stop.signal };
     const port = this.#portOf(effect);
-    const tune = new TuneCall(client, effect, { port, settings });
+    const assigned = { task, record, jobKey: this.#jobKeyOf(record) };
+    const tune = new TuneCall(client, assigned, { port, settings });
     this.#calls.set(task.id, { ...placeOf(task), stop, tune });
     void this.#untilEnd(effect, port, () => tune.follow());
   }
@@ -144,6 +149,10 @@ export class NodeTasks {
   #clientOf({ nodeId }: Task) {
     const address = this.#reign.state.nodes.get(nodeId)?.info.address;
     return address === undefined ? undefined : this.#links.to(address);
+  }
+
+  #jobKeyOf({ id }: EditRecord): Buffer {
+    return createHmac("sha256", this.#secret).update(id).digest();
   }
 
   #portOf({ task, record }: Assigned): TaskPort {

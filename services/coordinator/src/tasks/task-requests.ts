@@ -11,15 +11,16 @@ import type {
 import type { ServeBranchRequest, ServeFramesRequest } from "@retake/wire/peer";
 import type { EditRecord, LatentsAt as Resume, Task } from "../job/edit-record.js";
 
-/** What a task needs: all of it is in the record. */
-interface Assigned {
+/** What a task needs: all of it is in the record, but the key of its edit. */
+export interface Assigned {
   readonly task: Task;
   readonly record: EditRecord;
+  readonly jobKey: Buffer;
 }
 
-function headerOf({ task, record }: Assigned): TaskHeader {
+function headerOf({ task, record, jobKey }: Assigned): TaskHeader {
   const { id: taskId, attempt, epoch } = task;
-  return { taskId, editId: record.id, attempt, epoch, modelHash: record.spec.model };
+  return { taskId, editId: record.id, attempt, epoch, modelHash: record.spec.model, jobKey };
 }
 
 /** Of less memory, smaller passes: branches that were to be joined are not. */

@@ -16,12 +16,11 @@ import type {
   TuneResponse,
 } from "@retake/wire/node";
 import type { Quorum, StateSource } from "../job/commit-record.js";
-import type { EditRecord, Task } from "../job/edit-record.js";
 import type { EffectOf } from "../job/effects.js";
 import { ArtifactSink } from "./artifact-sink.js";
 import { onReport } from "./follow-task.js";
 import type { TaskPort } from "./task-port.js";
-import { tuneStart } from "./task-requests.js";
+import { type Assigned, tuneStart } from "./task-requests.js";
 
 type Request = NonNullable<TuneRequest["request"]>;
 type Response = NonNullable<TuneResponse["event"]>;
@@ -48,7 +47,7 @@ export class TuneCall {
 
   constructor(
     client: NodeServiceClient,
-    assigned: { readonly task: Task; readonly record: EditRecord },
+    assigned: Assigned,
     { port, settings }: { readonly port: TaskPort; readonly settings: CallSettings },
   ) {
     this.#call = openBidi(client.tune.bind(client), settings);

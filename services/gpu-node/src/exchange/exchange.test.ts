@@ -1,4 +1,12 @@
 import { gradientNorm, shardCount, vectorNorm } from "@retake/model/tuning";
+import { shardSubject } from "@retake/wire";
+import { decodeEditId, decodeNodeId } from "@retake/wire/decoders";
+import {
+  decodeShardFrame,
+  encodeShardFrame,
+  encodeShardRequest,
+  ShardKind,
+} from "@retake/wire/exchange";
 import { describe, expect, it } from "vitest";
 import { createExchange } from "./exchange.js";
 import type { ShardConnection } from "./shard-connection.js";
@@ -6,6 +14,7 @@ import type { ReduceOutcome } from "./step-run.js";
 import {
   createMembers,
   editId,
+  jobKey,
   type Member,
   meanAlone,
   partialsOfRank,
@@ -69,9 +78,60 @@ describe("Exchange", () => {
     closeAll(members);
   });
 
+  it("takes nothing from who lacks the key, or from a step ago, and keeps the bits", async () => {
+    const bus = new MemoryBus();
+    const heard: Uint8Array[] = [];
+    const wrongs: Tampering[] = [];
+    const listening: Tampering = (answer) => {
+      heard.push(answer);
+      return wrongs.shift()?.(answer) ?? answer;
+    };
+    const members = createMembers([bus.connect(), bus.connect(listening)]);
+    setQuorum(members, 1);
+    await reduceAll(members, { ...turn, drawCount: 2 });
+    for (const { exchange } of members) exchange.endStep();
+    const [old = new Uint8Array()] = heard;
+    const otherKey = new Uint8Array(32).fill(8);
+    const byAnother: Tampering = (answer) => {
+      const { head, bytes } = decodeShardFrame(answer, jobKey);
+      return encodeShardFrame(head, bytes, otherKey);
+    };
+    const unsealed: Tampering = (answer) => answer.map((byte, at) => (at < 28 ? 0 : byte));
+    wrongs.push(
+      byAnother,
+      unsealed,
+      (answer) => answer.subarray(28),
+      () => old,
+    );
+    const frames = wrongs.length;
+    const next = { quorumId: 1, step: 1, attempts: 1 };
+    const working = reduceAll(members, { ...next, drawCount: 2 });
+    const request = {
+      ...{ ...next, kind: ShardKind.SHARD_KIND_PARTIAL, shardIndex: 0, firstDraw: 0, drawCount: 1 },
+      ...{ offsetBytes: 0, lengthBytes: 8 },
+    };
+    const right = encodeShardRequest(request, jobKey);
+    const requests = [encodeShardRequest(request, otherKey), unsealed(right), right.subarray(28)];
+    const ids = { editId: decodeEditId(editId), nodeId: decodeNodeId("node-0") };
+    const intruder = bus.connect();
+    for (const sent of requests) void intruder.request(shardSubject(ids), sent);
+    const past = encodeShardRequest({ ...request, ...turn }, jobKey);
+    const { data } = await intruder.request(shardSubject(ids), past);
+    expect(decodeShardFrame(data, jobKey).head.stale).toBe(true);
+    for (const outcome of (await working).map(reduced)) {
+      expect(bitsOf(outcome.gradient)).toEqual(bitsOf(meanAlone(2)));
+    }
+    const [first, second] = members.map(({ exchange }) => exchange.counts);
+    expect([first?.requestsRefused, second?.framesRefused]).toEqual([requests.length, frames]);
+    expect(first?.requestsStale).toBe(1);
+    const count = requests.length + frames;
+    console.log(`messages without the key, or of a step ago: ${count} of ${count} refused`);
+    closeAll(members);
+  });
+
   it("needs no connection for a quorum of one", async () => {
     const exchange = createExchange({
-      ...{ connection: undefined, editId, nodeId: "node-0", vectorLength },
+      ...{ connection: undefined, editId, jobKey, nodeId: "node-0", vectorLength },
     });
     exchange.setQuorum({ quorumId: 1, nodeIds: ["node-0"], shardCount });
     const partials = partialsOfRank(0, { drawCount: 3, worldSize: 1 });

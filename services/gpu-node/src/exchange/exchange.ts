@@ -23,6 +23,8 @@ export interface ExchangeOptions {
    */
   readonly onReconnect?: (listener: () => void) => () => void;
   readonly editId: string;
+  /** Of the edit: seals what members send each other; what others send is not taken. */
+  readonly jobKey: Uint8Array;
   readonly nodeId: string;
   /** Of the flat trainable vector, in values. */
   readonly vectorLength: number;
@@ -86,14 +88,14 @@ class NodeExchange implements Exchange {
     this.#options = options;
     this.#limits = { ...exchangeLimits, ...options.limits };
     this.#sweeper = new FrameSweeper({ everyBytes: this.#limits.sweepBytes });
-    const { connection, nodeId } = options;
+    const { connection, nodeId, jobKey } = options;
     if (connection === undefined) return;
     this.#endReconnects = options.onReconnect?.(() => {
       for (const again of [...this.#askAgain]) again();
     });
     prepareMemory();
     this.#server = new ShardServer({
-      ...{ connection, subject: this.#subjectOf(nodeId), limits: this.#limits },
+      ...{ connection, jobKey, subject: this.#subjectOf(nodeId), limits: this.#limits },
       ...{ counter: this.#counter, sweeper: this.#sweeper },
       source: {
         answerTo: (request) => this.#answerTo(request),
@@ -159,7 +161,7 @@ class NodeExchange implements Exchange {
   }
 
   #createRun(turn: StepTurn, { nodeIds }: ExchangeQuorum, request: ReduceRequest): StepRun {
-    const { vectorLength, nodeId, connection } = this.#options;
+    const { vectorLength, nodeId, connection, jobKey } = this.#options;
     const { drawCount, partials } = request;
     const { pieceBytesMax } = this.#limits;
     const plan = createStepPlan(nodeIds, { vectorLength, drawCount, pieceBytesMax });
@@ -177,7 +179,7 @@ class NodeExchange implements Exchange {
       ...{ gradient: this.#gradient, scratch: this.#scratch },
       ...{ limits: this.#limits, sweeper: this.#sweeper },
       pulling: {
-        connection,
+        ...{ connection, jobKey },
         counter: this.#counter,
         askAgain: this.#askAgain,
         subjectOf: (peerId) => this.#subjectOf(peerId),

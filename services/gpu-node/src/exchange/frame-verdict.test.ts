@@ -12,7 +12,7 @@ const [first, second] = reducedPulls(state, "node-b");
 const pull = second as Pull;
 const { lengthBytes, ...name } = requestOf(state, pull);
 const head: ShardFrame = {
-  ...{ ...name, totalBytes: 8, crc32: 0, sumOfSquares: 1, pending: false, stale: false },
+  ...{ ...name, totalBytes: 8, sumOfSquares: 1, pending: false, stale: false },
 };
 const bytes = new Uint8Array(lengthBytes);
 const verdictOf = (change: Partial<ShardFrame>, body = bytes): string =>

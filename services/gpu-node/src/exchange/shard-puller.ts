@@ -16,6 +16,7 @@ export interface StepFailure {
 export interface PullContext {
   /** Undefined where there is no peer. */
   readonly connection: ShardConnection | undefined;
+  readonly jobKey: Uint8Array;
   readonly limits: ExchangeLimits;
   readonly counter: ExchangeCounter;
   /** Ends all pulls of the step. */
@@ -65,7 +66,7 @@ export async function pullPiece(
     if (reply.kind === "closed") return failed(undefined, "the connection to NATS is closed");
     const result =
       reply.kind === "frame"
-        ? onFrame(judge(state, pull, reply.message), { pull, context, tries })
+        ? onFrame(judge(state, reply.message, { pull, context }), { pull, context, tries })
         : await onNothing(reply.kind, { pull, context, tries });
     if (result !== undefined) return result;
   }
@@ -122,9 +123,13 @@ type Judged =
   | { readonly kind: "take"; readonly received: ReceivedShard }
   | { readonly kind: "again" | "stale" | "refuse"; readonly reason: string };
 
-function judge(state: StepState, pull: Pull, { data }: Msg): Judged {
+function judge(
+  state: StepState,
+  { data }: Msg,
+  { pull, context }: Pick<Asking, "pull" | "context">,
+): Judged {
   try {
-    const received = decodeShardFrame(data);
+    const received = decodeShardFrame(data, context.jobKey);
     const { kind, reason } = frameVerdict(state, pull, received);
     return kind === "take" ? { kind, received } : { kind, reason };
   } catch (thrown) {
@@ -134,10 +139,10 @@ function judge(state: StepState, pull: Pull, { data }: Msg): Judged {
 }
 
 async function ask(state: StepState, pull: Pull, context: PullContext): Promise<Reply> {
-  const { connection, limits, signal, subjectOf, askAgain } = context;
+  const { connection, jobKey, limits, signal, subjectOf, askAgain } = context;
   if (signal.aborted) return ended;
   if (connection === undefined || connection.isClosed()) return { kind: "closed" };
-  const request = encodeShardRequest(requestOf(state, pull));
+  const request = encodeShardRequest(requestOf(state, pull), jobKey);
   const timeout = limits.answerDurationMs;
   try {
     const asked = connection.request(subjectOf(pull.peerId), request, { timeout });

@@ -16,6 +16,7 @@ export interface ShardSource {
 
 export interface ShardServerOptions {
   readonly connection: ShardConnection;
+  readonly jobKey: Uint8Array;
   readonly subject: string;
   readonly source: ShardSource;
   readonly limits: ExchangeLimits;
@@ -88,7 +89,7 @@ export class ShardServer {
 
   #decoded(bytes: Uint8Array): ShardRequest | undefined {
     try {
-      return decodeShardRequest(bytes);
+      return decodeShardRequest(bytes, this.#options.jobKey);
     } catch (thrown) {
       if (thrown instanceof RetakeError) return undefined;
       throw thrown;
@@ -161,8 +162,9 @@ export class ShardServer {
   }
 
   #send({ reply }: Waiting, head: ReturnType<typeof headOf>, bytes: Uint8Array): void {
-    const { connection } = this.#options;
-    if (!connection.isClosed()) connection.publish(reply, encodeShardFrame(head, bytes));
+    const { connection, jobKey } = this.#options;
+    if (connection.isClosed()) return;
+    connection.publish(reply, encodeShardFrame(head, bytes, jobKey));
   }
 
   #expire(): void {

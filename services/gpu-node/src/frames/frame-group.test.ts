@@ -106,6 +106,7 @@ describe("FrameGroup", () => {
       new FrameGroup(
         { rank, frameCounts: [1, 1] },
         {
+          jobKey: new Uint8Array(32),
           patienceMs: 60_000,
           open: (from) =>
             async function* (signal) {
@@ -159,7 +160,7 @@ describe("FrameGroup", () => {
 describe("FrameGroups", () => {
   const group = new FrameGroup(
     { rank: 0, frameCounts: [1, 1] },
-    { open: () => () => given([]), patienceMs: 1 },
+    { jobKey: new Uint8Array(32), open: () => () => given([]), patienceMs: 1 },
   );
 
   it("finds a group, also one that comes a little later", async () => {

@@ -7,6 +7,8 @@ import { Outbox, type RoundMessage } from "./outbox.js";
 /** One rank's end of the ranks that share the frames of a clip: what it gives, what it gets. */
 export class FrameGroup {
   readonly shard: FrameShard;
+  /** Of the edit: who pulls from here must show a token made of it. */
+  readonly jobKey: Uint8Array;
   readonly #outboxes: readonly Outbox[];
   readonly #inboxes: readonly (Inbox | undefined)[];
 
@@ -16,11 +18,13 @@ export class FrameGroup {
   constructor(
     shard: FrameShard,
     options: {
+      readonly jobKey: Uint8Array;
       readonly open: (rank: number) => OpenActivations;
       readonly patienceMs: number;
     },
   ) {
     this.shard = shard;
+    this.jobKey = options.jobKey;
     const { patienceMs, open } = options;
     this.#outboxes = shard.frameCounts.map(() => new Outbox());
     this.#inboxes = shard.frameCounts.map((_, rank) => {

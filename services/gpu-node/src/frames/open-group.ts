@@ -1,5 +1,6 @@
 import type { FrameShard } from "@retake/model/frames";
 import { readStream, type StreamContext } from "@retake/wire";
+import { jobToken } from "@retake/wire/exchange";
 import {
   type FramesMember,
   PeerServiceClient,
@@ -16,21 +17,25 @@ export function openGroup(
     readonly epoch: number;
     readonly shard: FrameShard;
     readonly members: readonly FramesMember[];
+    /** Of the edit. */
+    readonly jobKey: Uint8Array;
   },
   {
     signal,
     transport = plainTransport,
   }: { readonly signal: AbortSignal; readonly transport?: Transport },
 ): FrameGroup {
-  const { groupId, epoch, shard, members } = terms;
+  const { groupId, epoch, shard, members, jobKey } = terms;
+  const token = jobToken(jobKey, ["activations", groupId]);
   return new FrameGroup(shard, {
+    jobKey,
     patienceMs: peerPatienceMs,
     open: (rank) => (stop) => {
       const address = members[rank]?.address ?? "";
       const client = new PeerServiceClient(...transport.to(address, "node"));
       const ended = AbortSignal.any([signal, stop]);
       ended.addEventListener("abort", () => client.close(), { once: true });
-      const request = { groupId, rank: shard.rank, epoch };
+      const request = { groupId, rank: shard.rank, epoch, jobToken: token };
       const subject = `activations of rank ${rank} at ${address}`;
       return readStream(client.pullActivations.bind(client), request, { subject, signal: ended });
     },

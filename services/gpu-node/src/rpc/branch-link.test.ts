@@ -64,6 +64,7 @@ describe("BranchLink", () => {
       {
         ...{
           transport: plainTransport,
+          jobKey: new Uint8Array(32),
           shape,
           signal: new AbortController().signal,
           nowMs: () => performance.now(),

@@ -1,5 +1,6 @@
 import { fromUnknown } from "@retake/errors";
 import { type BidiCall, openBidi } from "@retake/wire";
+import { jobToken } from "@retake/wire/exchange";
 import {
   PeerServiceClient,
   type PredictBranchRequest,
@@ -22,6 +23,8 @@ interface Asked {
 
 export interface BranchLinkOptions {
   readonly transport: Transport;
+  /** Of the edit. */
+  readonly jobKey: Uint8Array;
   /** Of the latents. */
   readonly shape: readonly number[];
   readonly signal: AbortSignal;
@@ -48,10 +51,11 @@ export class BranchLink {
     const subject = `branch ${branchTaskId} at ${address}`;
     this.#options = options;
     this.#address = address;
-    const { signal, shape, transport } = options;
+    const { signal, shape, transport, jobKey } = options;
     this.#client = new PeerServiceClient(...transport.to(address, "node"));
     this.#call = openBidi(this.#client.predictBranch.bind(this.#client), { subject, signal });
-    const value = { taskId: branchTaskId, epoch, shape: [...shape] };
+    const token = jobToken(jobKey, ["branch", branchTaskId]);
+    const value = { taskId: branchTaskId, epoch, shape: [...shape], jobToken: token };
     void this.#send({ $case: "open", value });
     void this.#read();
   }

@@ -8,6 +8,7 @@ import {
   decodeToken,
   present,
 } from "@retake/wire/decoders";
+import { assertJobToken } from "@retake/wire/exchange";
 import type {
   LendBranchRequest,
   LendBranchResponse,
@@ -44,7 +45,10 @@ export async function serveBranchTask(
     const [prompt] = await context.models.embeddings(model, [request.prompt], control);
     if (prompt === undefined) throw new Error("expected the prompt's embedding");
     const tensors = () => readNetwork(source, model, { deltaId: request.deltaId, settings });
-    await context.branches.serve(task.taskId, running.signal, (call) =>
+    const { taskId, jobKey } = task;
+    const check = ({ open }: BranchCall): void =>
+      assertJobToken(open.jobToken, jobKey, ["branch", taskId]);
+    await context.branches.serve({ taskId, check }, running.signal, (call) =>
       serveCall({ model, prompt, tensors, control, running }, call),
     );
   });

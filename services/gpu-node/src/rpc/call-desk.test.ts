@@ -2,10 +2,18 @@ import { describe, expect, it } from "vitest";
 import { type BranchCall, CallDesk } from "./call-desk.js";
 
 const never = new AbortController().signal;
-const call = (taskId: string): BranchCall => ({
-  open: { taskId, epoch: 1, shape: [] },
+const right = Buffer.from("right");
+const call = (taskId: string, jobToken = right): BranchCall => ({
+  open: { taskId, epoch: 1, shape: [], jobToken },
   requests: (async function* () {})(),
   send: async () => {},
+});
+
+const task = (taskId: string) => ({
+  taskId,
+  check: ({ open }: BranchCall): void => {
+    if (!open.jobToken.equals(right)) throw new Error("not allowed");
+  },
 });
 
 describe("CallDesk", () => {
@@ -14,7 +22,8 @@ describe("CallDesk", () => {
     async (who) => {
       const desk = new CallDesk<BranchCall>();
       const served: string[] = [];
-      const serve = () => desk.serve("t", never, async ({ open }) => void served.push(open.taskId));
+      const serve = () =>
+        desk.serve(task("t"), never, async ({ open }) => void served.push(open.taskId));
       const ask = () => desk.call("t", never, call("t"));
       await Promise.all(who === "the task" ? [serve(), ask()] : [ask(), serve()]);
       expect(served).toEqual(["t"]);
@@ -23,7 +32,7 @@ describe("CallDesk", () => {
 
   it("tells the caller why its task failed", async () => {
     const desk = new CallDesk<BranchCall>();
-    const work = desk.serve("t", never, async () => {
+    const work = desk.serve(task("t"), never, async () => {
       throw new Error("out of memory");
     });
     const asked = desk.call("t", never, call("t"));
@@ -34,14 +43,28 @@ describe("CallDesk", () => {
   it("lets each end give up its waiting, and forgets it", async () => {
     const desk = new CallDesk<BranchCall>();
     const stop = new AbortController();
-    const work = desk.serve("t", stop.signal, async () => {});
+    const work = desk.serve(task("t"), stop.signal, async () => {});
     const asked = desk.call("u", stop.signal, call("u"));
     stop.abort(new Error("enough"));
     await expect(work).rejects.toThrow("enough");
     await expect(asked).rejects.toThrow("enough");
-    const later = desk.serve("u", never, async () => {});
+    const later = desk.serve(task("u"), never, async () => {});
     await desk.call("u", never, call("u"));
     await later;
+  });
+
+  it("refuses strangers, who come before and after a task, and keeps its place", async () => {
+    const desk = new CallDesk<BranchCall>();
+    const served: string[] = [];
+    const stranger = () => desk.call("t", never, call("t", Buffer.from("wrong")));
+    const before = [stranger(), stranger()];
+    for (const one of before) one.catch(() => undefined);
+    const work = desk.serve(task("t"), never, async ({ open }) => void served.push(open.taskId));
+    const after = stranger();
+    for (const one of [...before, after]) await expect(one).rejects.toThrow("not allowed");
+    await desk.call("t", never, call("t"));
+    await work;
+    expect(served).toEqual(["t"]);
   });
 
   it("refuses more calls than may wait", async () => {

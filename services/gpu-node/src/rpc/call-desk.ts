@@ -23,9 +23,17 @@ export interface FramesCall {
 }
 
 interface Meeting<Call> {
+  readonly taskId: string;
   readonly call: Call;
   readonly onServed: () => void;
   readonly onFailed: (thrown: unknown) => void;
+}
+
+/** A task that serves another node. */
+export interface Served<Call> {
+  readonly taskId: string;
+  /** Throws what a caller is told that must not have its call served. */
+  readonly check: (call: Call) => void;
 }
 
 /** Calls that may wait for their task. */
@@ -37,7 +45,7 @@ const waitingMax = 64;
  */
 export class CallDesk<Call> {
   readonly #offers = new Map<string, (meeting: Meeting<Call>) => void>();
-  readonly #waiting = new Map<string, Meeting<Call>>();
+  readonly #waiting = new Set<Meeting<Call>>();
 
   /**
    * Waits for the call that a task is for, and serves it.
@@ -45,11 +53,11 @@ export class CallDesk<Call> {
    * @throws RetakeError  the signal's reason; what `serve` throws, which the caller is told, too
    */
   async serve(
-    taskId: string,
+    served: Served<Call>,
     signal: AbortSignal,
     serve: (call: Call) => Promise<void>,
   ): Promise<void> {
-    const { call, onServed, onFailed } = await this.#meeting(taskId, signal);
+    const { call, onServed, onFailed } = await this.#meeting(served, signal);
     try {
       await serve(call);
       onServed();
@@ -67,16 +75,16 @@ export class CallDesk<Call> {
   async call(taskId: string, signal: AbortSignal, call: Call): Promise<void> {
     let forget = (): void => {};
     const served = new Promise<void>((resolve, reject) => {
-      const meeting = { call, onServed: resolve, onFailed: reject };
+      const meeting = { taskId, call, onServed: resolve, onFailed: reject };
       const offer = this.#offers.get(taskId);
       if (offer !== undefined) offer(meeting);
-      else if (this.#waiting.size < waitingMax) this.#waiting.set(taskId, meeting);
+      else if (this.#waiting.size < waitingMax) this.#waiting.add(meeting);
       else {
         const message = `calls: expected at most ${waitingMax} that wait for a task; try again`;
         reject(new RetakeError(Code.ResourceExhausted, "queue-full", message));
       }
       const onAbort = (): void => {
-        if (this.#waiting.get(taskId) === meeting) this.#waiting.delete(taskId);
+        this.#waiting.delete(meeting);
         reject(signal.reason as RetakeError);
       };
       signal.addEventListener("abort", onAbort, { once: true });
@@ -86,13 +94,22 @@ export class CallDesk<Call> {
     await served.finally(() => forget());
   }
 
-  async #meeting(taskId: string, signal: AbortSignal): Promise<Meeting<Call>> {
-    const waiting = this.#waiting.get(taskId);
-    this.#waiting.delete(taskId);
-    if (waiting !== undefined) return waiting;
+  async #meeting({ taskId, check }: Served<Call>, signal: AbortSignal): Promise<Meeting<Call>> {
     let forget = (): void => {};
     const met = new Promise<Meeting<Call>>((resolve, reject) => {
-      this.#offers.set(taskId, resolve);
+      const offer = (meeting: Meeting<Call>): void => {
+        try {
+          check(meeting.call);
+          resolve(meeting);
+        } catch (thrown) {
+          meeting.onFailed(thrown);
+        }
+      };
+      this.#offers.set(taskId, offer);
+      for (const meeting of [...this.#waiting].filter((one) => one.taskId === taskId)) {
+        this.#waiting.delete(meeting);
+        offer(meeting);
+      }
       const onAbort = (): void => reject(signal.reason as RetakeError);
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();

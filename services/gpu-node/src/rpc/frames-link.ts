@@ -3,6 +3,7 @@ import { Code, fromUnknown, RetakeError } from "@retake/errors";
 import type { UNetConfig } from "@retake/model";
 import { equalParts, type FrameShard } from "@retake/model/frames";
 import { type BidiCall, openBidi } from "@retake/wire";
+import { jobToken } from "@retake/wire/exchange";
 import type { TaskHeader } from "@retake/wire/node";
 import {
   PeerServiceClient,
@@ -35,6 +36,8 @@ function framesMin({ blockOutChannels }: UNetConfig, shape: readonly number[]): 
 export interface FramesLinkOptions {
   readonly groups: FrameGroups;
   readonly transport: Transport;
+  /** Of the edit. */
+  readonly jobKey: Uint8Array;
   readonly model: Model;
   /** Of the latents. */
   readonly shape: readonly number[];
@@ -69,7 +72,7 @@ export class FramesLink {
   constructor(lent: LentRanks, options: FramesLinkOptions) {
     const { peers, ownAddress, epoch } = lent;
     this.#options = options;
-    const { shape, signal, transport } = options;
+    const { shape, signal, transport, jobKey } = options;
     const frames = shape[2] ?? 0;
     const ranksMax = Math.floor(frames / framesMin(options.model.files.unetConfig, shape));
     const ranks = [{ address: ownAddress, taskId: "" }, ...peers].slice(0, ranksMax);
@@ -77,7 +80,7 @@ export class FramesLink {
     this.#shard = { rank: 0, frameCounts };
     const members = ranks.map(({ address }, rank) => ({ address, frames: frameCounts[rank] ?? 0 }));
     const group = { groupId: this.#groupId, epoch, members };
-    this.#group = openGroup({ ...group, shard: this.#shard }, { signal, transport });
+    this.#group = openGroup({ ...group, shard: this.#shard, jobKey }, { signal, transport });
     options.groups.add(this.#groupId, this.#group);
     this.#loading = ranks.length;
     const late = `not every rank is ready after ${readyPatienceMs} ms`;
@@ -100,7 +103,8 @@ export class FramesLink {
     );
     this.#calls.forEach((call, at) => {
       const taskId = others[at]?.taskId ?? "";
-      const value = { ...group, taskId, rank: at + 1, shape: [...shape] };
+      const token = jobToken(jobKey, ["frames", taskId]);
+      const value = { ...group, taskId, rank: at + 1, shape: [...shape], jobToken: token };
       void this.#send(call, { $case: "open", value });
       void this.#read(call);
     });
@@ -197,7 +201,10 @@ export class FramesLink {
 
 /** Lets a task share its passes with the ranks that are lent to it, one set after the other. */
 export async function withLentRanks<Value>(
-  sharing: Omit<FramesLinkOptions, "groups" | "transport" | "shape" | "signal" | "onLost"> & {
+  sharing: Omit<
+    FramesLinkOptions,
+    "groups" | "transport" | "jobKey" | "shape" | "signal" | "onLost"
+  > & {
     readonly context: NodeContext;
     readonly task: TaskHeader;
     readonly latents: HostTensor;
@@ -208,7 +215,7 @@ export async function withLentRanks<Value>(
   const stop = new AbortController();
   const onLost = (reason: string): void => control.onWarning?.(reason);
   const { groups, transport } = context;
-  const own = { groups, transport };
+  const own = { groups, transport, jobKey: task.jobKey };
   const terms = { ...sharing, ...own, shape: latents.shape, signal: stop.signal, onLost };
   let link: FramesLink | undefined;
   const take = (lent: LentRanks): void => {

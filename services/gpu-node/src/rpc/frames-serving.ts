@@ -10,6 +10,7 @@ import {
   decodeToken,
   wholeNumber,
 } from "@retake/wire/decoders";
+import { assertJobToken } from "@retake/wire/exchange";
 import type {
   FramesOpen,
   FramesPass,
@@ -52,13 +53,18 @@ export async function serveFramesTask(
     const control = reporting((report) => stream.send({ report }), running.signal);
     const prompts = await context.models.embeddings(model, request.prompts, control);
     const tensors = () => readNetwork(source, model, { deltaId: request.deltaId, settings });
-    const serving = { context, model, prompts, tensors, control, running };
-    await context.frames.serve(task.taskId, running.signal, (call) => serveCall(serving, call));
+    const { taskId, jobKey } = task;
+    const serving = { context, jobKey, model, prompts, tensors, control, running };
+    const check = ({ open }: FramesCall): void =>
+      assertJobToken(open.jobToken, jobKey, ["frames", taskId]);
+    const desk = context.frames;
+    await desk.serve({ taskId, check }, running.signal, (call) => serveCall(serving, call));
   });
 }
 
 interface Serving {
   readonly context: NodeContext;
+  readonly jobKey: Uint8Array;
   readonly model: Model;
   readonly prompts: readonly HostTensor[];
   readonly tensors: TensorSource;
@@ -67,10 +73,10 @@ interface Serving {
 }
 
 async function serveCall(serving: Serving, { open, requests, send }: FramesCall): Promise<void> {
-  const { context, model, prompts, tensors, control, running } = serving;
+  const { context, jobKey, model, prompts, tensors, control, running } = serving;
   const { shape, shard, groupId } = decodeOpen(open);
   const { signal } = running;
-  const group = openGroup({ ...open, shard }, { signal, transport: context.transport });
+  const group = openGroup({ ...open, shard, jobKey }, { signal, transport: context.transport });
   context.groups.add(groupId, group);
   let end = new RetakeError(Code.Unavailable, "peer-silent", "frames: this rank has ended");
   try {
@@ -175,6 +181,7 @@ export async function sendActivations(
   const groupId = decodeToken(request.groupId, { subject: "group id" });
   context.board.assertEpoch(decodeEpoch(request.epoch));
   const group = await context.groups.find(groupId, stream.signal);
+  assertJobToken(request.jobToken, group.jobKey, ["activations", groupId]);
   const rank = wholeNumber(request.rank, { subject: "rank", min: 0, max: ranksMax - 1 });
   await sendOutgoing(group, rank, stream);
 }

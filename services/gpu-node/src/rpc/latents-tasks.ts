@@ -103,7 +103,8 @@ async function withLentBranch<Value>(
     const onLost = (reason: string): void => control.onWarning?.(reason);
     const { signal } = stop;
     const { transport, nowMs } = context;
-    link = new BranchLink(branch, { transport, shape, signal, nowMs, onLost });
+    const { jobKey } = task;
+    link = new BranchLink(branch, { transport, jobKey, shape, signal, nowMs, onLost });
   };
   try {
     return await context.lent.during(task.taskId, take, async () => {

@@ -11,6 +11,8 @@ import type { TaskBoard } from "./task-board.js";
 
 /** Who has the state of a tuning. */
 export interface StateHolder {
+  /** Of the edit: the state is for those who have it. */
+  readonly jobKey: Uint8Array;
   /** @throws RetakeError  `quorum-changed` where the state is that of another step */
   sendSnapshot(committedSteps: number, send: SendChunk): Promise<void>;
 }

@@ -7,6 +7,7 @@ import {
   type StreamContext,
 } from "@retake/wire";
 import { decodeEditId, decodeEpoch, decodeToken, wholeNumber } from "@retake/wire/decoders";
+import { assertJobToken } from "@retake/wire/exchange";
 import type {
   AbortRequest,
   AbortResponse,
@@ -112,5 +113,6 @@ async function sendSnapshot(
     const message = `edit ${editId}: expected its tuning here, got none; ask another member`;
     throw new RetakeError(Code.NotFound, "task-unknown", message);
   }
+  assertJobToken(request.jobToken, tuning.jobKey, ["snapshot", editId]);
   await tuning.sendSnapshot(committedSteps, (chunk) => stream.send({ chunk }));
 }

@@ -2,7 +2,8 @@ import { Code, RetakeError } from "@retake/errors";
 import { describe, expect, it } from "vitest";
 import { openExchange } from "./open-exchange.js";
 
-const task = { taskId: "e-1", editId: "e", attempt: 1, epoch: 1, modelHash: "m" };
+const jobKey = Buffer.alloc(32);
+const task = { taskId: "e-1", editId: "e", attempt: 1, epoch: 1, modelHash: "m", jobKey };
 const layout = { length: 64, tensors: [] } as never;
 const away = new RetakeError(Code.Unavailable, "unreachable", "NATS is away");
 

@@ -16,7 +16,8 @@ export async function openExchange(
   return createExchange({
     connection: await reached(context, signal),
     onReconnect: context.onReconnect,
-    ...{ editId: task.editId, nodeId: context.nodeId, vectorLength: layout.length },
+    ...{ editId: task.editId, jobKey: task.jobKey, nodeId: context.nodeId },
+    vectorLength: layout.length,
   });
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { type BidiCall, clientOptions, openBidi, readStream } from "@retake/wire";
 import type { Chunk } from "@retake/wire/artifact";
+import { jobToken } from "@retake/wire/exchange";
 import {
   NodeServiceClient,
   type Quorum,
@@ -21,6 +22,7 @@ import {
   clip,
   collected,
   createHarness,
+  jobKey,
   type NodeHarness,
   settings,
 } from "./testing/node-harness.js";
@@ -207,8 +209,13 @@ describe("TuneSession", () => {
       credentials.createInsecure(),
       clientOptions,
     );
-    const pulled = async (committedSteps: number, editId = tuning.editId): Promise<Buffer> => {
-      const request = { editId, epoch: 1, committedSteps };
+    const right = (key: Uint8Array, editId = tuning.editId): Buffer =>
+      jobToken(key, ["snapshot", editId]);
+    const pulled = async (
+      committedSteps: number,
+      { editId = tuning.editId, token = right(jobKey, editId) } = {},
+    ): Promise<Buffer> => {
+      const request = { editId, epoch: 1, committedSteps, jobToken: token };
       const chunks: Chunk[] = [];
       for await (const { chunk } of readStream(peer.pullSnapshot.bind(peer), request, {
         subject,
@@ -219,7 +226,13 @@ describe("TuneSession", () => {
     };
     expect((await pulled(1)).equals(snapshot)).toBe(true);
     await expect(pulled(2)).rejects.toMatchObject({ reason: "quorum-changed" });
-    await expect(pulled(1, "edit-none")).rejects.toMatchObject({ reason: "task-unknown" });
+    const unknown = pulled(1, { editId: "edit-none" });
+    await expect(unknown).rejects.toMatchObject({ reason: "task-unknown" });
+    const wrong = [Buffer.alloc(0), Buffer.alloc(32), right(Buffer.alloc(32)), right(jobKey, "e")];
+    for (const token of [...wrong, jobToken(jobKey, ["branch", tuning.editId])]) {
+      const refused = { code: "PERMISSION_DENIED", reason: "not-allowed" };
+      await expect(pulled(1, { token })).rejects.toMatchObject(refused);
+    }
     peer.close();
     await expectLocalBits(await tuning.finish(1));
   });

@@ -75,6 +75,10 @@ export class TuneSession {
     this.#onFault = options.onFault;
   }
 
+  get jobKey(): Uint8Array {
+    return this.#setting.task.jobKey;
+  }
+
   /** @returns  whether the tuning is over */
   async handle({ request }: TuneRequest): Promise<boolean> {
     switch (request?.$case) {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Code, faultPoint, RetakeError } from "@retake/errors";
 import { initialTuningState, packedVector, type TuningState } from "@retake/model/tuning";
 import { decodeArtifactId, present, type TuningSettings } from "@retake/wire/decoders";
+import { jobToken } from "@retake/wire/exchange";
 import type { Quorum, TaskHeader } from "@retake/wire/node";
 import type { HostTensor, HostTensors } from "../runtime/engine.js";
 import type { DrawContext } from "../tasks/draw-inputs.js";
@@ -95,11 +96,12 @@ export async function stateOf(
     members.find(({ nodeId }) => nodeId === source.value),
     `peer ${source.value}`,
   );
-  const { editId, epoch } = setting.task;
+  const { editId, epoch, jobKey } = setting.task;
+  const token = jobToken(jobKey, ["snapshot", editId]);
   return withTemporaryFile(context.workFolder, async (path) => {
     await faultPoint("in-join", { nodeId: context.nodeId, step: committedSteps });
     const to = { address: peer.address, transport: context.transport, signal };
-    await pullSnapshot(path, { editId, epoch, committedSteps }, to);
+    await pullSnapshot(path, { editId, epoch, committedSteps, jobToken: token }, to);
     return stateIn(path, setting, committedSteps);
   });
 }

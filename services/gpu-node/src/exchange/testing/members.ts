@@ -15,6 +15,7 @@ import { randomVector } from "./random-vector.js";
 export const vectorLength = 250;
 const pieceBytesMax = 8;
 export const editId = "edit-1";
+export const jobKey: Uint8Array = new Uint8Array(32).fill(7);
 
 export interface Member {
   readonly nodeId: string;
@@ -50,7 +51,7 @@ export function createMembers(
 ): readonly Member[] {
   return connections.map((connection, rank) => {
     const nodeId = `node-${rank}`;
-    const options = { connection, onReconnect, editId, nodeId, vectorLength };
+    const options = { connection, onReconnect, editId, jobKey, nodeId, vectorLength };
     return {
       nodeId,
       exchange: createExchange({ ...options, limits: { pieceBytesMax, ...limits } }),

@@ -58,6 +58,9 @@ export interface NodeHarness {
   close(): Promise<void>;
 }
 
+/** Of the edit of all tasks. */
+export const jobKey = Buffer.alloc(32, 7);
+
 export async function createHarness(): Promise<NodeHarness> {
   const folder = await mkdtemp(join(tmpdir(), "retake-node-"));
   const coordinator = await fakeCoordinator();
@@ -85,7 +88,7 @@ export async function createHarness(): Promise<NodeHarness> {
     header: (more = {}) => {
       count += 1;
       const task = { taskId: `task-${count}`, editId: "edit-1", attempt: 0, epoch: 1 };
-      return { ...task, modelHash: model.files.hash, ...more };
+      return { ...task, jobKey, modelHash: model.files.hash, ...more };
     },
     put: async (tensors) => {
       const path = newPath();

@@ -76,7 +76,7 @@ export interface ShardRequest {
   readonly attempts: number;
 }
 
-/** The frame's head; the bytes follow it. Codec: length of the head (uint16), head, bytes. */
+/** The frame's head; the bytes follow it. Codec: seal, length of the head (uint16), head, bytes. */
 export interface ShardFrame {
   readonly quorumId: number;
   readonly step: number;
@@ -86,7 +86,6 @@ export interface ShardFrame {
   readonly drawCount: number;
   readonly offsetBytes: number;
   readonly totalBytes: number;
-  readonly crc32: number;
   /** Of a reduced shard: the sum of its squares. */
   readonly sumOfSquares: number;
   /** Not yet there: ask again. */
@@ -286,7 +285,6 @@ function createBaseShardFrame(): ShardFrame {
     drawCount: 0,
     offsetBytes: 0,
     totalBytes: 0,
-    crc32: 0,
     sumOfSquares: 0,
     pending: false,
     stale: false,
@@ -319,9 +317,6 @@ export const ShardFrame: MessageFns<ShardFrame> = {
     }
     if (message.totalBytes !== 0) {
       writer.uint32(64).uint32(message.totalBytes);
-    }
-    if (message.crc32 !== 0) {
-      writer.uint32(77).fixed32(message.crc32);
     }
     if (message.sumOfSquares !== 0) {
       writer.uint32(81).double(message.sumOfSquares);
@@ -415,14 +410,6 @@ export const ShardFrame: MessageFns<ShardFrame> = {
             message.totalBytes = reader.uint32();
             continue;
           }
-          case 9: {
-            if (tag !== 77) {
-              break;
-            }
-
-            message.crc32 = reader.fixed32();
-            continue;
-          }
           case 10: {
             if (tag !== 81) {
               break;
@@ -480,7 +467,6 @@ export const ShardFrame: MessageFns<ShardFrame> = {
     message.drawCount = object.drawCount ?? 0;
     message.offsetBytes = object.offsetBytes ?? 0;
     message.totalBytes = object.totalBytes ?? 0;
-    message.crc32 = object.crc32 ?? 0;
     message.sumOfSquares = object.sumOfSquares ?? 0;
     message.pending = object.pending ?? false;
     message.stale = object.stale ?? false;

@@ -108,6 +108,11 @@ export interface TaskHeader {
   readonly epoch: number;
   /** Hash of the model. */
   readonly modelHash: string;
+  /**
+   * 32 bytes that all tasks of this edit in this epoch have, and nobody else: what members send each
+   * other is sealed with it, and nodes give to a peer what it asks for by a token made of it.
+   */
+  readonly jobKey: Buffer;
 }
 
 export interface RunningTask {
@@ -423,7 +428,7 @@ export interface AbortResponse {
 }
 
 function createBaseTaskHeader(): TaskHeader {
-  return { taskId: "", editId: "", attempt: 0, epoch: 0, modelHash: "" };
+  return { taskId: "", editId: "", attempt: 0, epoch: 0, modelHash: "", jobKey: Buffer.alloc(0) };
 }
 
 export const TaskHeader: MessageFns<TaskHeader> = {
@@ -442,6 +447,9 @@ export const TaskHeader: MessageFns<TaskHeader> = {
     }
     if (message.modelHash !== "") {
       writer.uint32(42).string(message.modelHash);
+    }
+    if (message.jobKey.length !== 0) {
+      writer.uint32(50).bytes(message.jobKey);
     }
     return writer;
   },
@@ -499,6 +507,14 @@ export const TaskHeader: MessageFns<TaskHeader> = {
             message.modelHash = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.jobKey = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -521,6 +537,7 @@ export const TaskHeader: MessageFns<TaskHeader> = {
     message.attempt = object.attempt ?? 0;
     message.epoch = object.epoch ?? 0;
     message.modelHash = object.modelHash ?? "";
+    message.jobKey = object.jobKey ?? Buffer.alloc(0);
     return message;
   },
 };

@@ -30,6 +30,8 @@ export interface PullSnapshotRequest {
   readonly epoch: number;
   /** The step that the caller must have. */
   readonly committedSteps: number;
+  /** Of "snapshot" and the edit id. */
+  readonly jobToken: Buffer;
 }
 
 export interface PullSnapshotResponse {
@@ -51,6 +53,8 @@ export interface BranchOpen {
   readonly epoch: number;
   /** Of the latents: [1, channels, frames, height, width]. */
   readonly shape: readonly number[];
+  /** Of "branch" and the task id. */
+  readonly jobToken: Buffer;
 }
 
 export interface BranchPass {
@@ -98,6 +102,8 @@ export interface FramesOpen {
   readonly members: readonly FramesMember[];
   /** Of the latents: [1, channels, frames, height, width]. */
   readonly shape: readonly number[];
+  /** Of "frames" and the task id. */
+  readonly jobToken: Buffer;
 }
 
 export interface FramesMember {
@@ -139,6 +145,8 @@ export interface PullActivationsRequest {
   /** Who pulls; gets what is meant for it. */
   readonly rank: number;
   readonly epoch: number;
+  /** Of "activations" and the group id. */
+  readonly jobToken: Buffer;
 }
 
 /** Part of what one rank gives another at one point of a pass. */
@@ -152,7 +160,7 @@ export interface PullActivationsResponse {
 }
 
 function createBasePullSnapshotRequest(): PullSnapshotRequest {
-  return { editId: "", epoch: 0, committedSteps: 0 };
+  return { editId: "", epoch: 0, committedSteps: 0, jobToken: Buffer.alloc(0) };
 }
 
 export const PullSnapshotRequest: MessageFns<PullSnapshotRequest> = {
@@ -165,6 +173,9 @@ export const PullSnapshotRequest: MessageFns<PullSnapshotRequest> = {
     }
     if (message.committedSteps !== 0) {
       writer.uint32(24).uint64(message.committedSteps);
+    }
+    if (message.jobToken.length !== 0) {
+      writer.uint32(34).bytes(message.jobToken);
     }
     return writer;
   },
@@ -206,6 +217,14 @@ export const PullSnapshotRequest: MessageFns<PullSnapshotRequest> = {
             message.committedSteps = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.jobToken = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -226,6 +245,7 @@ export const PullSnapshotRequest: MessageFns<PullSnapshotRequest> = {
     message.editId = object.editId ?? "";
     message.epoch = object.epoch ?? 0;
     message.committedSteps = object.committedSteps ?? 0;
+    message.jobToken = object.jobToken ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -367,7 +387,7 @@ export const PredictBranchRequest: MessageFns<PredictBranchRequest> = {
 };
 
 function createBaseBranchOpen(): BranchOpen {
-  return { taskId: "", epoch: 0, shape: [] };
+  return { taskId: "", epoch: 0, shape: [], jobToken: Buffer.alloc(0) };
 }
 
 export const BranchOpen: MessageFns<BranchOpen> = {
@@ -384,6 +404,9 @@ export const BranchOpen: MessageFns<BranchOpen> = {
         writer.uint32(v);
       }
       writer.join();
+    }
+    if (message.jobToken.length !== 0) {
+      writer.uint32(34).bytes(message.jobToken);
     }
     return writer;
   },
@@ -435,6 +458,14 @@ export const BranchOpen: MessageFns<BranchOpen> = {
 
             break;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.jobToken = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -455,6 +486,7 @@ export const BranchOpen: MessageFns<BranchOpen> = {
     message.taskId = object.taskId ?? "";
     message.epoch = object.epoch ?? 0;
     message.shape = object.shape?.map((e) => e) || [];
+    message.jobToken = object.jobToken ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -799,7 +831,7 @@ export const RunFramesRequest: MessageFns<RunFramesRequest> = {
 };
 
 function createBaseFramesOpen(): FramesOpen {
-  return { taskId: "", epoch: 0, groupId: "", rank: 0, members: [], shape: [] };
+  return { taskId: "", epoch: 0, groupId: "", rank: 0, members: [], shape: [], jobToken: Buffer.alloc(0) };
 }
 
 export const FramesOpen: MessageFns<FramesOpen> = {
@@ -825,6 +857,9 @@ export const FramesOpen: MessageFns<FramesOpen> = {
         writer.uint32(v);
       }
       writer.join();
+    }
+    if (message.jobToken.length !== 0) {
+      writer.uint32(58).bytes(message.jobToken);
     }
     return writer;
   },
@@ -900,6 +935,14 @@ export const FramesOpen: MessageFns<FramesOpen> = {
 
             break;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.jobToken = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -923,6 +966,7 @@ export const FramesOpen: MessageFns<FramesOpen> = {
     message.rank = object.rank ?? 0;
     message.members = object.members?.map((e) => FramesMember.fromPartial(e)) || [];
     message.shape = object.shape?.map((e) => e) || [];
+    message.jobToken = object.jobToken ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1265,7 +1309,7 @@ export const FramesDone: MessageFns<FramesDone> = {
 };
 
 function createBasePullActivationsRequest(): PullActivationsRequest {
-  return { groupId: "", rank: 0, epoch: 0 };
+  return { groupId: "", rank: 0, epoch: 0, jobToken: Buffer.alloc(0) };
 }
 
 export const PullActivationsRequest: MessageFns<PullActivationsRequest> = {
@@ -1278,6 +1322,9 @@ export const PullActivationsRequest: MessageFns<PullActivationsRequest> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(24).uint64(message.epoch);
+    }
+    if (message.jobToken.length !== 0) {
+      writer.uint32(34).bytes(message.jobToken);
     }
     return writer;
   },
@@ -1319,6 +1366,14 @@ export const PullActivationsRequest: MessageFns<PullActivationsRequest> = {
             message.epoch = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.jobToken = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1339,6 +1394,7 @@ export const PullActivationsRequest: MessageFns<PullActivationsRequest> = {
     message.groupId = object.groupId ?? "";
     message.rank = object.rank ?? 0;
     message.epoch = object.epoch ?? 0;
+    message.jobToken = object.jobToken ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1446,7 +1502,10 @@ export const PullActivationsResponse: MessageFns<PullActivationsResponse> = {
   },
 };
 
-/** Node to node. */
+/**
+ * Node to node. Each call shows a job token, 32 bytes: HMAC-SHA-256 under the edit's key
+ * (TaskHeader.job_key) of what is asked for.
+ */
 export type PeerServiceService = typeof PeerServiceService;
 export const PeerServiceService = {
   /** Weights, moments and step of a tuning, as a safetensors file. */
