@@ -7,6 +7,7 @@ import {
   callUnary,
   clientOptions,
   collectChunks,
+  handleServerStream,
   protocolVersion,
   readStream,
   sendStream,
@@ -19,6 +20,8 @@ import {
   type NodeInfo,
   type NodeRates,
 } from "@retake/wire/membership";
+import { type EncodeRequest, NodeServiceClient, NodeServiceService } from "@retake/wire/node";
+import { createServer, listenAt, plainTransport, type Refusal } from "@retake/wire/tls";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Coordinator, createCoordinator } from "./create-coordinator.js";
@@ -319,6 +322,49 @@ describe("createCoordinator", () => {
       { timeout: 60_000, interval: 20 },
     );
     for (const each of [client, members]) each.close();
+    await other.close();
+  });
+
+  it("shows a node the token that it came with, without which it takes no task", async () => {
+    const token = "of-the-cluster";
+    const tokensFile = join(folder, "cluster-tokens");
+    await writeFile(tokensFile, `cluster ${sha256(token).digest("hex")}\n`);
+    const other = await createCoordinator({ logger, tokensFile });
+    await other.active;
+    const refusals: Refusal[] = [];
+    const service = "/retake.v1.NodeService";
+    const node = createServer(plainTransport, {
+      ...{ callers: {}, tokenRule: { service, token } },
+      onRefused: (refusal) => void refusals.push(refusal),
+    });
+    const tasks: EncodeRequest[] = [];
+    const encode = async (request: EncodeRequest): Promise<void> => void tasks.push(request);
+    node.addService(NodeServiceService, { encode: handleServerStream(encode, { subject: "it" }) });
+    const listening = { address: "127.0.0.1:0", transport: plainTransport };
+    const address = `127.0.0.1:${await listenAt(node, listening)}`;
+    const to = [other.address, credentials.createInsecure(), clientOptions] as const;
+    const [client, members] = [new EditServiceClient(...to), new MembershipServiceClient(...to)];
+    const joining = { node: { ...aNode, address }, rates };
+    await callUnary(members.join.bind(members), joining, call(token));
+    await sendStream(client.upload.bind(client), [chunk(0, video.length)], call(token));
+    const request = { requestId: "r", spec: spec() };
+    await callUnary(client.submit.bind(client), request, call(token));
+    const keys = () => tasks.map(({ task }) => task?.jobKey.length);
+    await expect.poll(keys, { timeout: 60_000, interval: 20 }).toContain(32);
+    expect(refusals).toEqual([]);
+    const stranger = new NodeServiceClient(address, credentials.createInsecure(), clientOptions);
+    const hash = sha256(token).digest("hex");
+    const wrong = [undefined, "another", hash, `${token}x`, ""];
+    for (const shown of wrong) {
+      const abort = { taskId: "t", epoch: 9, reason: "" };
+      const asked = callUnary(stranger.abort.bind(stranger), abort, call(shown));
+      const refused = { code: "UNAUTHENTICATED", reason: "not-allowed" };
+      await expect(asked).rejects.toMatchObject(refused);
+    }
+    console.log(`tasks by strangers: ${refusals.length} of ${wrong.length} refused`);
+    expect(refusals.length).toBe(wrong.length);
+    for (const each of [client, members, stranger]) each.close();
+    node.forceShutdown();
     await other.close();
   });
 

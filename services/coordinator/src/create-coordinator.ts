@@ -99,7 +99,8 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
       if (reign === undefined || reign.signal.aborted) throw notActive();
       return reign;
     },
-    ...{ ...callers, stores, artifacts, models: new ModelCatalog(), nodeInfos: new Map() },
+    ...{ ...callers, stores, artifacts, models: new ModelCatalog() },
+    ...{ nodeInfos: new Map(), nodeTokens: new Map() },
     ...{ coordinatorId: id, natsServers: options.natsServers ?? [], nowUnixMs: Date.now },
     videos: createVideoProbes(artifacts, workFolder),
     ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
@@ -145,7 +146,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
 /** Leads whenever nobody else does, until it is stopped. */
 function lead(
   { logger, leaderLeaseMs = leaderLeaseMsDefault }: CoordinatorOptions,
-  { coordinatorId, stores, artifacts, workFolder }: Cluster,
+  { coordinatorId, stores, artifacts, workFolder, nodeTokens }: Cluster,
   about: {
     readonly decideOptions: DecideOptions;
     readonly metrics: Metrics;
@@ -155,7 +156,8 @@ function lead(
 ): { readonly active: Promise<void>; readonly stop: () => Promise<void> } {
   const { decideOptions, metrics, transport, onReign } = about;
   const stop = new AbortController();
-  const tasks = { artifacts, workFolder, logger, transport, retakeVersion: ownVersion() };
+  const own = { artifacts, workFolder, retakeVersion: ownVersion() };
+  const tasks = { ...own, logger, transport, nodeTokens };
   const options = {
     ...{ coordinatorId, stores, decideOptions, nowUnixMs: Date.now, logger },
     createRunner: (begun: Reign) => createTaskRunner(begun, tasks),

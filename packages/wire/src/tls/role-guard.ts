@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createHash, timingSafeEqual, X509Certificate } from "node:crypto";
 import {
   type Metadata,
   Server,
@@ -29,8 +29,17 @@ export interface Refusal {
 /** Calls after this go by a new connection, which shows certificates of today. */
 const connectionAgeMaxMsDefault = 10 * 60_000;
 
+/** A service that only those may call who show a token. */
+export interface TokenRule {
+  /** `/package.Service` */
+  readonly service: string;
+  readonly token: string;
+}
+
 export interface ServerTerms {
   readonly callers: CallerRules;
+  /** Without TLS, in place of the rules. */
+  readonly tokenRule?: TokenRule | undefined;
   readonly onRefused: (refusal: Refusal) => void;
   /** After this, a connection takes no new calls. Default 10 minutes. */
   readonly connectionAgeMaxMs?: number | undefined;
@@ -38,27 +47,54 @@ export interface ServerTerms {
 
 /**
  * A server; by TLS, one that lets only those in whom the rules name: what has no rule is refused.
- * Without TLS there is nothing to tell callers apart by, and the rules do not count.
+ * Without TLS there is nothing to tell callers apart by but a token, and the rules do not count.
  */
 export function createServer(
   { isSecure }: Transport,
-  { callers, onRefused, connectionAgeMaxMs = connectionAgeMaxMsDefault }: ServerTerms,
+  { callers, tokenRule, onRefused, connectionAgeMaxMs = connectionAgeMaxMsDefault }: ServerTerms,
 ): Server {
-  if (!isSecure) return new Server(serverOptions);
+  if (!isSecure) {
+    const guards = tokenRule === undefined ? [] : [guard(byToken(tokenRule), onRefused)];
+    return new Server({ ...serverOptions, interceptors: guards });
+  }
+  const byRole: Judge = (path, call, metadata) =>
+    refusalOf(path, callers, callerOf(call, metadata));
   return new Server({
     ...serverOptions,
     "grpc.max_connection_age_ms": connectionAgeMaxMs,
-    interceptors: [roleGuard(callers, onRefused)],
+    interceptors: [guard(byRole, onRefused)],
   });
 }
 
-function roleGuard(rules: CallerRules, onRefused: (refusal: Refusal) => void): ServerInterceptor {
+/** Why a call is refused; undefined for one that is not. */
+type Judge = (
+  path: string,
+  call: ServerInterceptingCallInterface,
+  metadata: Metadata,
+) => Refusal | undefined;
+
+function byToken({ service, token }: TokenRule): Judge {
+  const right = digestOf(`Bearer ${token}`);
+  return (path, _, metadata) => {
+    const [given] = metadata.get("authorization").map(String);
+    if (!path.startsWith(`${service}/`)) return undefined;
+    if (given !== undefined && timingSafeEqual(digestOf(given), right)) return undefined;
+    const got = given === undefined ? "none" : "another";
+    const message = `${path}: expected the token of this cluster, got ${got}; a coordinator has it`;
+    const error = new RetakeError(Code.Unauthenticated, "not-allowed", message);
+    return { service, caller: given === undefined ? "none" : "token", error };
+  };
+}
+
+const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest();
+
+function guard(judge: Judge, onRefused: (refusal: Refusal) => void): ServerInterceptor {
   return ({ path }, call) =>
     new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, go) => {
-            const refusal = refusalOf(path, rules, callerOf(call, metadata));
+            const refusal = judge(path, call, metadata);
             if (refusal === undefined) {
               go(metadata);
               return;

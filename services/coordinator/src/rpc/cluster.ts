@@ -24,6 +24,8 @@ export interface Cluster {
   readonly videos: VideoProbes;
   /** What nodes said of themselves when they joined, by node id. */
   readonly nodeInfos: Map<string, NodeInfo>;
+  /** What nodes showed when they joined, by address: their coordinator shows it to them. */
+  readonly nodeTokens: Map<string, string>;
   readonly coordinatorId: string;
   readonly natsServers: readonly string[];
   readonly leaseDurationMs: number;

@@ -1,3 +1,4 @@
+import type { Metadata } from "@grpc/grpc-js";
 import { type CallContext, errorOfFailure, handleUnary } from "@retake/wire";
 import { decodeNodeId, decodeNodeInfo, decodeToken } from "@retake/wire/decoders";
 import {
@@ -47,7 +48,7 @@ export function membershipService(cluster: Cluster) {
     };
   return {
     join: handleUnary(
-      checked(async (request: JoinRequest) => join(cluster, request)),
+      checked(async (request: JoinRequest, { metadata }) => join(cluster, request, metadata)),
       called("MembershipService.Join"),
     ),
     heartbeat: handleUnary(
@@ -71,7 +72,7 @@ export function membershipService(cluster: Cluster) {
   };
 }
 
-function join(cluster: Cluster, request: JoinRequest): JoinResponse {
+function join(cluster: Cluster, request: JoinRequest, metadata: Metadata): JoinResponse {
   const node = decodeNodeInfo(request.node);
   const reign = cluster.reign();
   const { nodeId, incarnation, protocolVersion, address, memoryBytes } = node;
@@ -83,6 +84,9 @@ function join(cluster: Cluster, request: JoinRequest): JoinResponse {
   });
   const terms = { engine, numericsId, models };
   const info = { nodeId, incarnation, protocolVersion, address, memoryBytes, ...terms };
+  // Before its first task: that is begun as soon as it has joined.
+  const [shown] = metadata.get("authorization").map(String);
+  if (shown !== undefined) cluster.nodeTokens.set(address, shown);
   const { refusal } = reign.tell({ kind: "node-joined", info, rates });
   if (refusal !== null) throw errorOfFailure(refusal);
   cluster.nodeInfos.set(nodeId, node);

@@ -25,6 +25,13 @@ interface Assigned {
   readonly record: EditRecord;
 }
 
+export interface NodeTasksOptions {
+  readonly logger: Logger;
+  readonly transport: Transport;
+  /** What each node wants to be shown, by address. */
+  readonly nodeTokens: Map<string, string>;
+}
+
 /** The tasks of one reign that run on nodes. */
 export class NodeTasks {
   readonly #reign: Reign;
@@ -38,12 +45,12 @@ export class NodeTasks {
   constructor(
     reign: Reign,
     artifacts: ArtifactStore,
-    { logger, transport }: { readonly logger: Logger; readonly transport: Transport },
+    { logger, transport, nodeTokens }: NodeTasksOptions,
   ) {
     this.#reign = reign;
     this.#artifacts = artifacts;
     this.#logger = logger;
-    this.#links = new NodeLinks(transport);
+    this.#links = new NodeLinks(transport, nodeTokens);
   }
 
   start(effect: EffectOf<"start-task">): void {

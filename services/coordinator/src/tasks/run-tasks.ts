@@ -1,14 +1,12 @@
-import type { Transport } from "@retake/wire/tls";
-import type { Logger } from "pino";
 import type { Reign, TaskEffect, TaskRunner } from "../loop/reign.js";
 import { type HereOptions, HereTasks } from "./here-tasks.js";
-import { NodeTasks } from "./node-tasks.js";
+import { NodeTasks, type NodeTasksOptions } from "./node-tasks.js";
 import { watchedArtifacts } from "./watched-artifacts.js";
 
 /** Runs what a reign decides: on nodes, or in this process. */
 export function createTaskRunner(
   reign: Reign,
-  options: HereOptions & { readonly logger: Logger; readonly transport: Transport },
+  options: HereOptions & NodeTasksOptions,
 ): TaskRunner {
   const artifacts = watchedArtifacts(options.artifacts, {
     onFull: (what) => reign.tell({ kind: "store-full", what }),

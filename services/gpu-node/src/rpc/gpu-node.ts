@@ -46,7 +46,10 @@ export interface GpuNodeOptions {
   /** host:port of each coordinator, or of a name that stands for several. */
   readonly coordinators: readonly string[];
   readonly nodeId: string;
-  /** Of the tenant "cluster"; needed where the coordinator listens beyond loopback. */
+  /**
+   * Of the tenant "cluster"; needed where the coordinator listens beyond loopback. Without TLS, who
+   * gives this node tasks must show it, too: a coordinator knows it from the join.
+   */
   readonly token?: string | undefined;
   /** ca.crt, tls.crt and tls.key of a node; without them, calls can be read by all. */
   readonly tlsFolder?: string | undefined;
@@ -250,7 +253,7 @@ async function openArtifacts(
   });
 }
 
-/** By TLS: who may call what. */
+/** By TLS: who may call what. Peers show the token of their job, too. */
 const callers: CallerRules = {
   "/retake.v1.NodeService": ["coordinator"],
   "/retake.v1.PeerService": ["node"],
@@ -272,7 +275,9 @@ async function listen(
   onRefused: (refusal: Refusal) => void,
 ): Promise<{ server: Server; port: number; readiness: Readiness }> {
   const address = options.listen ?? "127.0.0.1:0";
-  const server = createServer(context.transport, { callers, onRefused });
+  const { token = "" } = options;
+  const tokenRule = token === "" ? undefined : { service: "/retake.v1.NodeService", token };
+  const server = createServer(context.transport, { callers, tokenRule, onRefused });
   server.addService(NodeServiceService, nodeService(context));
   server.addService(PeerServiceService, peerService(context));
   const health = new HealthImplementation({ "": "SERVING" });
