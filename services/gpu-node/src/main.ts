@@ -17,7 +17,8 @@ const usage = `node services/gpu-node/dist/main.js [options]
                            nodes share a machine, the part of each (default all that there is)
   --listen HOST:PORT       where coordinator and nodes call (default 127.0.0.1:0, a free port)
   --advertise HOST:PORT    how they reach it, where that is another address
-  --token-file FILE        the token of the tenant "cluster", where the coordinator asks for one
+  --token-file FILE        the token of the tenant "cluster", where the coordinator asks for one;
+                           without --tls, nobody gives this node tasks who does not show it
   --tls DIR                ca.crt, tls.crt, tls.key of node.retake (README.md): calls and NATS are
                            encrypted, only coordinators may give tasks and only nodes ask as peers;
                            changed files are taken up within 10 s. Without: in a trusted network
