@@ -15,8 +15,8 @@ export interface PassMemory {
 
 /**
  * The two sizes of which a line is made, with latents of so many cells along a side: at SD size
- * their graphs are traced in three seconds. What is meant to fit, such as 24 frames of 512x512,
- * takes 0.86 to 1.04 times what the line says.
+ * their graphs are traced in three seconds. Of passes as large as 24 frames of 512x512 and 768x768
+ * the line says 0.86 to 1.04 times what their own graphs count.
  */
 const sizes = [
   { frames: 4, latentSide: 16 },
