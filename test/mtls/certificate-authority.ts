@@ -2,6 +2,7 @@
 import "reflect-metadata";
 import { KeyObject, webcrypto } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import {
   BasicConstraintsExtension,
@@ -17,7 +18,7 @@ const hourMs = 3_600_000;
 
 /** What a certificate of a test says. */
 export interface Wanted {
-  /** DNS names; a role's is `node.retake`. */
+  /** DNS names, of which a role's is `node.retake`; or IP addresses. */
   readonly names: readonly string[];
   /** Default: in an hour. */
   readonly expiresAtMs?: number;
@@ -41,6 +42,9 @@ const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
 
 const pemOf = (certificate: X509Certificate): string => `${certificate.toString("pem")}\n`;
 
+const alternativeName = (value: string) =>
+  ({ type: isIP(value) === 0 ? "dns" : "ip", value }) as const;
+
 export async function createAuthority(name = "CN=Retake test"): Promise<TestAuthority> {
   const keys = await newKeys();
   const own = await X509CertificateGenerator.createSelfSigned({
@@ -57,9 +61,7 @@ export async function createAuthority(name = "CN=Retake test"): Promise<TestAuth
       ...{ subject: "CN=Retake", issuer: own.subject, publicKey, signingKey: keys.privateKey },
       ...{ signingAlgorithm: algorithm, notBefore: new Date(Date.now() - 2 * hourMs) },
       notAfter: new Date(expiresAtMs),
-      extensions: [
-        new SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value }))),
-      ],
+      extensions: [new SubjectAlternativeNameExtension(names.map(alternativeName))],
     });
     const key = KeyObject.from(privateKey).export({ type: "pkcs8", format: "pem" }).toString();
     return { certificate: pemOf(issued), privateKey: key };

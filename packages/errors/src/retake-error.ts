@@ -130,6 +130,12 @@ export const reasons = [
   "nats-too-old",
   "nats-without-jetstream",
   "nats-server-failed",
+  // Kubernetes
+  "kubernetes-unavailable",
+  "kubernetes-conflict",
+  "kubernetes-missing",
+  "kubernetes-expired",
+  "kubernetes-refused",
 ] as const;
 export type Reason = (typeof reasons)[number];
 

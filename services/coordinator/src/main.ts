@@ -27,7 +27,7 @@ const usage = `node services/coordinator/dist/main.js [options]
 async function main(args: readonly string[]): Promise<void> {
   const logger = pino({ base: { pid: process.pid } });
   try {
-    armFaultPoints(process.env["RETAKE_FAULT_POINTS"], process);
+    armFaultPoints(process.env.RETAKE_FAULT_POINTS, process);
     const options = optionsOf(args);
     if (typeof options === "string") {
       process.stdout.write(`${options}\n`);

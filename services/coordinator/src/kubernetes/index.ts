@@ -1,0 +1,11 @@
+export {
+  createKubeClient,
+  type KubeCall,
+  type KubeClient,
+  type KubeClientOptions,
+  type KubeEvent,
+} from "./client.js";
+export { findKubernetes, type KubeAccess } from "./https-transport.js";
+export { type InformerOptions, runInformer } from "./informer.js";
+export type { KubeList, KubeObject } from "./objects.js";
+export type { KubeRequest, KubeResponse, KubeTransport } from "./transport.js";
