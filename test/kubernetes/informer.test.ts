@@ -1,7 +1,8 @@
 import { createKubeClient, type KubeObject, runInformer } from "@retake/coordinator/kubernetes";
 import { describe, expect, it } from "vitest";
 import { ApiState } from "./api-state.js";
-import { createLocalTransport, type Journey } from "./local-transport.js";
+import type { Journey } from "./journeys.js";
+import { createLocalTransport } from "./local-transport.js";
 import { Machine, VirtualTime } from "./virtual-time.js";
 
 const pods = "/api/v1/namespaces/retake/pods";

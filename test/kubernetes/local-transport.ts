@@ -1,15 +1,8 @@
 import type { KubeRequest, KubeResponse, KubeTransport } from "@retake/coordinator/kubernetes";
 import { Code, RetakeError } from "@retake/errors";
 import type { ApiAnswer, ApiState, WatchEvent } from "./api-state.js";
+import { instant, type Journey } from "./journeys.js";
 import type { Machine, VirtualTime } from "./virtual-time.js";
-
-/** What happens between a machine and the server, one request at a time. */
-export interface Journey {
-  /** away: refused. silent: no answer, ever. deaf: done, and the answer is lost. */
-  readonly mode: "well" | "away" | "silent" | "deaf";
-  readonly thereMs: number;
-  readonly backMs: number;
-}
 
 export interface LocalTransportOptions {
   readonly state: ApiState;
@@ -19,8 +12,6 @@ export interface LocalTransportOptions {
   /** As a token file is: read once, and again when it was refused. */
   readonly readToken?: () => string;
 }
-
-const instant: Journey = { mode: "well", thereMs: 0, backMs: 0 };
 
 /** The way to an `ApiState` within the process, on virtual time. */
 export function createLocalTransport(options: LocalTransportOptions): KubeTransport {

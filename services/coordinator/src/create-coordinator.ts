@@ -22,7 +22,7 @@ import { ModelCatalog } from "./rpc/model-catalog.js";
 import { createVideoProbes } from "./rpc/submit.js";
 import { operatorsBy, readTokens, tenantsBy } from "./rpc/tokens.js";
 import type { ArtifactStore } from "./store/artifact-store.js";
-import { createEpochLock } from "./store/epoch-lock.js";
+import { createEpochLock, type EpochLock, type LeaderRecords } from "./store/epoch-lock.js";
 import { openFolderArtifacts } from "./store/folder-artifacts.js";
 import { openJetStreamStores } from "./store/jetstream-stores.js";
 import { createMemoryArtifacts } from "./store/memory-artifacts.js";
@@ -50,7 +50,9 @@ export interface CoordinatorOptions {
   readonly metricsListen?: string | undefined;
   /** Says over gRPC what can be called. Default false. */
   readonly reflects?: boolean | undefined;
-  /** How long a coordinator that is gone keeps the next one out. Default 5 s. */
+  /** Leads by a Lease of Kubernetes: by its API server, which only this loads the client of. */
+  readonly kubernetes?: { readonly namespace?: string | undefined } | undefined;
+  /** How long a coordinator that is gone keeps the next out. Default 5 s; on Kubernetes 15 s. */
   readonly leaderLeaseMs?: number | undefined;
   readonly garbage?: Partial<GarbageOptions> | undefined;
   readonly decide?: Partial<DecideOptions> | undefined;
@@ -71,20 +73,24 @@ export interface Coordinator {
 }
 
 const leaderLeaseMsDefault = 5_000;
+/** API servers are away for longer than NATS, when they are upgraded. */
+const kubeLeaseMsDefault = 15_000;
 
 /**
  * Starts a coordinator: opens its store, listens, and leads as soon as no other does.
  *
  * @throws RetakeError  what opening the store or listening throws; `bad-option` for an address
- *                      that is none, or one that needs tokens
+ *                      that is none, or one that needs tokens, or a Kubernetes that is not there
  */
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { logger, listen = "127.0.0.1:0" } = options;
   const id = `coordinator-${randomUUID().slice(0, 8)}`;
   const callers = await openCallers(options, listen);
   const transport = await openTransport(options);
+  const createLock = await openLock(options);
   const opened = await openStores(options, { name: id, transport });
   const { stores, artifacts } = opened;
+  const lock = createLock(stores.leaders);
   const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
   await mkdir(workFolder, { recursive: true });
   let reign: Reign | undefined;
@@ -115,7 +121,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const isReady = (): boolean => server.isServing();
   const metricsServer = await openMetrics({ registry: metrics.registry, isReady }, options);
   const leading = lead(options, cluster, {
-    ...{ decideOptions, metrics, transport },
+    ...{ decideOptions, metrics, transport, lock },
     onReign: (now) => {
       reign = now;
       server.setServing(now !== undefined);
@@ -145,16 +151,17 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
 
 /** Leads whenever nobody else does, until it is stopped. */
 function lead(
-  { logger, leaderLeaseMs = leaderLeaseMsDefault }: CoordinatorOptions,
+  { logger }: CoordinatorOptions,
   { coordinatorId, stores, artifacts, workFolder, nodeTokens }: Cluster,
   about: {
     readonly decideOptions: DecideOptions;
     readonly metrics: Metrics;
     readonly transport: Transport;
+    readonly lock: EpochLock;
     readonly onReign: (reign: Reign | undefined) => void;
   },
 ): { readonly active: Promise<void>; readonly stop: () => Promise<void> } {
-  const { decideOptions, metrics, transport, onReign } = about;
+  const { decideOptions, metrics, transport, lock, onReign } = about;
   const stop = new AbortController();
   const own = { artifacts, workFolder, retakeVersion: ownVersion() };
   const tasks = { ...own, logger, transport, nodeTokens };
@@ -168,8 +175,7 @@ function lead(
     onActive = resolve;
   });
   const leading = leadAgainAndAgain({
-    ...{ coordinatorId, stores, logger, signal: stop.signal },
-    lock: createEpochLock(stores.leaders, { leaseDurationMs: leaderLeaseMs }),
+    ...{ coordinatorId, stores, logger, lock, signal: stop.signal },
     begin: (epoch, taken) => new Reign({ ...options, epoch }, taken),
     onReign: (now) => {
       onReign(now);
@@ -185,6 +191,26 @@ function lead(
       await leading;
     },
   };
+}
+
+/** The way to lead: by the store's own lease, or by one of Kubernetes before it. */
+async function openLock(
+  options: CoordinatorOptions,
+): Promise<(leaders: LeaderRecords) => EpochLock> {
+  const { kubernetes, natsServers = [], logger } = options;
+  const onUnavailable = ({ reason, message }: RetakeError): void =>
+    logger.warn({ reason }, `waits to lead: ${message}`);
+  if (kubernetes === undefined) {
+    const { leaderLeaseMs: leaseDurationMs = leaderLeaseMsDefault } = options;
+    return (leaders) => createEpochLock(leaders, { leaseDurationMs, onUnavailable });
+  }
+  if (natsServers.length === 0) {
+    const message = "--kubernetes: expected --nats, whose epochs keep an old leader out, got none";
+    throw new RetakeError(Code.InvalidArgument, "bad-option", message);
+  }
+  const { openKubeLock } = await import("./kubernetes/index.js");
+  const { leaderLeaseMs: leaseDurationMs = kubeLeaseMsDefault } = options;
+  return openKubeLock({ ...kubernetes, leaseDurationMs, onUnavailable });
 }
 
 interface OpenedStores {

@@ -17,17 +17,22 @@ const usage = `node services/coordinator/dist/main.js [options]
                         NATS are encrypted, and callers need a certificate of the right role;
                         changed files are taken up within 10 s. Without: only in a trusted network
   --nats-permissions    print who may touch which subjects, for nats-server's configuration
+  --kubernetes          lead by the Lease "coordinator" of the API server that KUBECONFIG, or the
+                        pod's service account, names; --nats still holds what fences. Without: by
+                        a lease in NATS
+  --kubernetes-namespace NAME  of that Lease (default: the account's or the context's own)
   --metrics HOST:PORT   where Prometheus asks for /metrics, and Kubernetes for /livez, /readyz
   --reflection          say over gRPC what can be called
   --lease-ms N          how long a silent node keeps its place (default 10000)
   --keep-edits-ms N     how long edits that ended are kept (default 2592000000, 30 days)
-  --leader-lease-ms N   how long a silent coordinator keeps its lead (default 5000)`;
+  --leader-lease-ms N   how long a silent coordinator keeps its lead (default 5000; with
+                        --kubernetes 15000, in whole seconds)`;
 
 /** Runs a coordinator until it is told to end. */
 async function main(args: readonly string[]): Promise<void> {
   const logger = pino({ base: { pid: process.pid } });
   try {
-    armFaultPoints(process.env.RETAKE_FAULT_POINTS, process);
+    armFaultPoints(process.env["RETAKE_FAULT_POINTS"], process);
     const options = optionsOf(args);
     if (typeof options === "string") {
       process.stdout.write(`${options}\n`);
@@ -62,6 +67,8 @@ function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> 
     ...{ tokensFile: values.tokens, tlsFolder: values.tls, metricsListen: values.metrics },
     ...{ replicas: decodeReplicas(values.replicas), reflects: values.reflection },
     leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
+    kubernetes:
+      values.kubernetes === true ? { namespace: values["kubernetes-namespace"] } : undefined,
     garbage: keptOf(values["keep-edits-ms"]),
     decide: leaseDurationMs === undefined ? {} : { leaseDurationMs },
   };
@@ -79,6 +86,7 @@ function parsed(args: readonly string[]) {
         "keep-edits-ms": text,
         ...{ help: { type: "boolean" }, reflection: { type: "boolean" } },
         "nats-permissions": { type: "boolean" },
+        ...{ kubernetes: { type: "boolean" }, "kubernetes-namespace": text },
       },
     }).values;
   } catch (thrown) {

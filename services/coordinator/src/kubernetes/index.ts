@@ -1,3 +1,4 @@
+export type { EpochLock, LeaderRecords, Leadership } from "../store/epoch-lock.js";
 export {
   createKubeClient,
   type KubeCall,
@@ -7,5 +8,12 @@ export {
 } from "./client.js";
 export { findKubernetes, type KubeAccess } from "./https-transport.js";
 export { type InformerOptions, runInformer } from "./informer.js";
+export { createKubeLeaseRecords, type KubeLeaseOptions } from "./kube-lease.js";
+export {
+  createKubeLock,
+  type KubeLockOptions,
+  type OpenKubeLockOptions,
+  openKubeLock,
+} from "./kube-lock.js";
 export type { KubeList, KubeObject } from "./objects.js";
 export type { KubeRequest, KubeResponse, KubeTransport } from "./transport.js";

@@ -20,7 +20,14 @@ export const systemClock: LockClock = {
 export interface EpochLockOptions {
   readonly leaseDurationMs: number;
   readonly clock?: LockClock;
+  /** Knows from elsewhere that whoever holds the lease does not lead: then it is not waited for. */
+  readonly isVacant?: (() => boolean) | undefined;
+  /** Who wants to lead waits on; this is why. */
+  readonly onUnavailable?: ((error: RetakeError) => void) | undefined;
 }
+
+/** Where the lease is: one record, written by compare-and-set. */
+export type LeaderRecords = Pick<RecordStore<Leader>, "create" | "get" | "update">;
 
 export interface AcquireOptions {
   /** Called once if the lease is lost before it is released; write nothing from then on. */
@@ -31,6 +38,8 @@ export interface AcquireOptions {
 export interface Leadership {
   readonly epoch: number;
   readonly reason: string;
+  /** By this holder's clock, nobody else may have taken the lease yet. */
+  isCurrent(): boolean;
   /** Gives the lease back, so that the next one need not wait for its end. */
   release(): Promise<void>;
 }
@@ -52,10 +61,8 @@ const renewalsPerLease = 3;
  * Leadership by a lease in a record store. The lease only says when to try; what keeps an old
  * leader out is its epoch, and the revision that every write compares.
  */
-export function createEpochLock(
-  leaders: RecordStore<Leader>,
-  { leaseDurationMs, clock = systemClock }: EpochLockOptions,
-): EpochLock {
+export function createEpochLock(leaders: LeaderRecords, options: EpochLockOptions): EpochLock {
+  const { leaseDurationMs, clock = systemClock, isVacant = () => false, onUnavailable } = options;
   const pollEveryMs = leaseDurationMs / renewalsPerLease;
   const leader = (holder: string, epoch: number): Leader => ({
     holder,
@@ -68,20 +75,24 @@ export function createEpochLock(
     acquire: async (holder, { onLost, signal }) => {
       let watched: WatchedLease | undefined;
       while (!signal.aborted) {
-        const found = await orUnavailable(() => leaders.get(leaderId));
+        const found = await orUnavailable(() => leaders.get(leaderId), onUnavailable);
         if (found === unavailable) {
           await clock.wait(pollEveryMs, signal);
           continue;
         }
         const startMs = clock.nowMs();
-        const claim = claimLease(watched, found, startMs, { pollEveryMs });
+        // Whoever asks does not lead, whatever an earlier answer that was lost has done.
+        const vacant = isVacant() || found?.value.holder === holder;
+        const claim = claimLease(watched, found, startMs, { pollEveryMs, isVacant: vacant });
         watched = claim.watched;
         if (claim.action !== "wait") {
           const value = leader(holder, claim.epoch);
-          const write = await orUnavailable(() =>
-            found === undefined
-              ? leaders.create(leaderId, value)
-              : leaders.update(leaderId, value, { revision: found.revision }),
+          const write = await orUnavailable(
+            () =>
+              found === undefined
+                ? leaders.create(leaderId, value)
+                : leaders.update(leaderId, value, { revision: found.revision }),
+            onUnavailable,
           );
           if (write !== unavailable && write.outcome === "written") {
             const held = { value, revision: write.revision, renewedMs: startMs };
@@ -103,7 +114,7 @@ interface Held {
 }
 
 interface LeadOptions {
-  readonly leaders: RecordStore<Leader>;
+  readonly leaders: LeaderRecords;
   readonly clock: LockClock;
   readonly held: Held;
   readonly onLost: (reason: string) => void;
@@ -120,6 +131,7 @@ function lead({ leaders, clock, held, onLost, reason }: LeadOptions): Leadership
   return {
     epoch: held.value.epoch,
     reason,
+    isCurrent: () => !ending.signal.aborted && patienceMs(held) > clock.nowMs() - held.renewedMs,
     release: async () => {
       if (ending.signal.aborted) return;
       ending.abort();
@@ -131,7 +143,10 @@ function lead({ leaders, clock, held, onLost, reason }: LeadOptions): Leadership
   };
 }
 
-/** Renews, and says why it could not any more. Claimants are more patient than the holder. */
+/** How long without a renewal a holder still leads. Claimants are more patient than that. */
+const patienceMs = ({ value }: Held): number => (2 * value.leaseDurationMs) / renewalsPerLease;
+
+/** Renews, and says why it could not any more. */
 async function renewUntilLost(
   options: Pick<LeadOptions, "leaders" | "clock" | "held"> & { readonly signal: AbortSignal },
 ): Promise<string> {
@@ -143,7 +158,7 @@ async function renewUntilLost(
     if (signal.aborted) return "released";
     const startMs = clock.nowMs();
     const value = { ...held.value, renewals: held.value.renewals + 1 };
-    const leftMs = held.renewedMs + 2 * renewEveryMs - startMs;
+    const leftMs = held.renewedMs + patienceMs(held) - startMs;
     if (leftMs <= 0) return notRenewed(startMs - held.renewedMs);
     const write = await within(leftMs, clock, () =>
       orUnavailable(() => leaders.update(leaderId, value, { revision: held.revision })),
@@ -171,11 +186,15 @@ const unavailable = Symbol("the store does not answer");
 
 async function orUnavailable<Result extends Write | object | undefined>(
   ask: () => Promise<Result>,
+  onUnavailable?: (error: RetakeError) => void,
 ): Promise<Result | typeof unavailable> {
   try {
     return await ask();
   } catch (thrown) {
-    if (thrown instanceof RetakeError && thrown.code === Code.Unavailable) return unavailable;
+    if (thrown instanceof RetakeError && thrown.code === Code.Unavailable) {
+      onUnavailable?.(thrown);
+      return unavailable;
+    }
     throw thrown;
   }
 }

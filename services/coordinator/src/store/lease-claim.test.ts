@@ -5,7 +5,7 @@ const found = (revision: number, holder = "one", epoch = 3) => {
   const value: Leader = { holder, epoch, leaseDurationMs: 100, renewals: 0 };
   return { id: "leader", revision, value };
 };
-const options = { pollEveryMs: 30 };
+const options = { pollEveryMs: 30, isVacant: false };
 
 describe("claimLease", () => {
   it("begins with epoch 1 where nobody has led", () => {
@@ -34,6 +34,11 @@ describe("claimLease", () => {
 
   it("takes at once what was given back, with the next epoch", () => {
     const claim = claimLease(undefined, found(9, ""), 0, options);
+    expect(claim).toMatchObject({ action: "take-over", epoch: 4 });
+  });
+
+  it("takes at once what is known to be vacant, with the next epoch", () => {
+    const claim = claimLease(undefined, found(9), 0, { ...options, isVacant: true });
     expect(claim).toMatchObject({ action: "take-over", epoch: 4 });
   });
 

@@ -26,6 +26,12 @@ export interface Claim {
   readonly reason: string;
 }
 
+export interface ClaimOptions {
+  readonly pollEveryMs: number;
+  /** Whoever holds it is known not to lead. */
+  readonly isVacant: boolean;
+}
+
 /**
  * Whether the lease is free. It is judged by the claimant's own clock alone, from when it first saw
  * the last renewal: clocks of two machines are never compared, and a clock that jumps on another
@@ -35,7 +41,7 @@ export function claimLease(
   watched: WatchedLease | undefined,
   found: Stored<Leader> | undefined,
   nowMs: number,
-  { pollEveryMs }: { readonly pollEveryMs: number },
+  { pollEveryMs, isVacant }: ClaimOptions,
 ): Claim {
   if (found === undefined) {
     const reason = "nobody has led yet";
@@ -45,6 +51,10 @@ export function claimLease(
   const next = { epoch: epoch + 1, waitMs: 0 };
   if (holder === "") {
     const reason = `epoch ${epoch} gave the lease back`;
+    return { action: "take-over", watched: undefined, ...next, reason };
+  }
+  if (isVacant) {
+    const reason = `${holder} of epoch ${epoch} does not lead any more`;
     return { action: "take-over", watched: undefined, ...next, reason };
   }
   const isSame = watched !== undefined && watched.revision === found.revision;
