@@ -115,6 +115,10 @@ const tasks = {
   proto: { needsFfmpeg: false, run: proto },
   wasm: { needsFfmpeg: false, run: async () => (await import("./wasm.mjs")).wasm() },
   sim: { needsFfmpeg: false, run: (args) => built("dist/test/sim/run.js", args) },
+  "sim:lease": {
+    needsFfmpeg: false,
+    run: (args) => built("dist/test/kubernetes/leases/run.js", args),
+  },
   chaos: { needsFfmpeg: true, run: (args) => built("dist/test/chaos/run.js", args) },
   "chaos:cancel": {
     needsFfmpeg: true,

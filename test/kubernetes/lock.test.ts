@@ -7,6 +7,7 @@ import {
   type LeaderRecords,
   type Leadership,
 } from "@retake/coordinator/kubernetes";
+import { Code, RetakeError } from "@retake/errors";
 import { describe, expect, it } from "vitest";
 import { ApiState } from "./api-state.js";
 import { createWay, type Journey } from "./journeys.js";
@@ -239,6 +240,22 @@ describe("createKubeLock", () => {
     await time.advance(leaseDurationMs);
     expect([one.leads(), lost]).toEqual([undefined, [expect.stringMatching(/is another's/)]]);
     expect(leaseOf(state)).toMatchObject({ holderIdentity: "one" });
+  });
+
+  it("leaves the Lease to others while it does not reach the store", async () => {
+    const { time, state, leaders, holder } = setUp(kubeLock);
+    const broken = { get: leaders.get, isAway: true };
+    leaders.get = (id) => {
+      const away = new RetakeError(Code.Unavailable, "store-unavailable", "the store is away");
+      return broken.isAway ? Promise.reject(away) : broken.get(id);
+    };
+    const one = holder("one");
+    void one.acquired();
+    await time.advance(3 * leaseDurationMs);
+    expect(leaseOf(state)).toBe(undefined);
+    broken.isAway = false;
+    await time.advance(leaseDurationMs);
+    expect(one.leads()?.epoch).toBe(1);
   });
 
   it("waits while its role does not let it, and leads when it does", async () => {

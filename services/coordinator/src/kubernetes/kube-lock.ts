@@ -4,11 +4,17 @@ import {
   type EpochLock,
   type EpochLockOptions,
   type LeaderRecords,
+  systemClock,
 } from "../store/epoch-lock.js";
 import { createGatedLock } from "../store/gated-lock.js";
 import { createKubeClient } from "./client.js";
 import { findKubernetes } from "./https-transport.js";
 import { createKubeLeaseRecords } from "./kube-lease.js";
+
+/** The Lease of all coordinators of a namespace: `deploy/k8s/base` lets them write no other. */
+const leaseName = "coordinator";
+/** No answer, of either server, is waited for longer than such a part of a lease. */
+const callsPerLease = 3;
 
 export interface KubeLockOptions extends EpochLockOptions {
   /** Of the Lease: `createKubeLeaseRecords`. */
@@ -22,15 +28,13 @@ export interface KubeLockOptions extends EpochLockOptions {
  * store's epoch is raised by whoever holds it, and keeps out all that came before.
  */
 export function createKubeLock({ lease, leaders, ...options }: KubeLockOptions): EpochLock {
-  return createGatedLock(createEpochLock(lease, options), (isVacant) =>
-    createEpochLock(leaders, { ...options, isVacant }),
-  );
+  const { clock = systemClock, leaseDurationMs } = options;
+  return createGatedLock({
+    gate: createEpochLock(lease, options),
+    lockBehind: (isVacant) => createEpochLock(leaders, { ...options, isVacant }),
+    ...{ clock, patienceMs: leaseDurationMs / callsPerLease },
+  });
 }
-
-/** The Lease of all coordinators of a namespace: `deploy/k8s/base` lets them write no other. */
-const leaseName = "coordinator";
-/** A lock asks three times in a lease; an answer must not take longer than that. */
-const callsPerLease = 3;
 
 export type OpenKubeLockOptions = Omit<EpochLockOptions, "clock" | "isVacant"> & {
   /** Default: that of the service account, or of the kubeconfig's context. */

@@ -56,6 +56,8 @@ export interface EpochLock {
 
 const leaderId = "leader";
 const renewalsPerLease = 3;
+/** More often than it is renewed: a takeover is late by as long as the last renewal was unseen. */
+const pollsPerLease = 6;
 
 /**
  * Leadership by a lease in a record store. The lease only says when to try; what keeps an old
@@ -63,7 +65,7 @@ const renewalsPerLease = 3;
  */
 export function createEpochLock(leaders: LeaderRecords, options: EpochLockOptions): EpochLock {
   const { leaseDurationMs, clock = systemClock, isVacant = () => false, onUnavailable } = options;
-  const pollEveryMs = leaseDurationMs / renewalsPerLease;
+  const pollEveryMs = leaseDurationMs / pollsPerLease;
   const leader = (holder: string, epoch: number): Leader => ({
     holder,
     epoch,
