@@ -80,6 +80,8 @@ export class ApiState {
   };
   /** Every request that was understood, in order: `GET /api/v1/...`. */
   readonly requests: string[] = [];
+  /** Requests that the account may not make. */
+  refusedCount = 0;
   readonly #objects = new Map<string, StoredObject>();
   readonly #watchers = new Set<Watcher>();
   readonly #nowMs: () => number;
@@ -179,7 +181,9 @@ export class ApiState {
     if (faults.tokens?.has(token) === false) return failure(401, "Unauthorized", request.path);
     if (at === undefined || faults.permits === undefined) return undefined;
     const access = accessOf(request.method, at, isWatch);
-    return faults.permits(access) ? undefined : failure(403, "Forbidden", JSON.stringify(access));
+    if (faults.permits(access)) return undefined;
+    this.refusedCount += 1;
+    return failure(403, "Forbidden", JSON.stringify(access));
   }
 
   #list({ collection, apiVersion, resource }: ResourcePath, query: URLSearchParams): ApiAnswer {

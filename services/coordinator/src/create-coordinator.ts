@@ -12,6 +12,7 @@ import type { Logger } from "pino";
 import { type DecideOptions, defaultOptions } from "./job/cluster-state.js";
 import type { EditStores } from "./loop/adopt.js";
 import { leadAgainAndAgain } from "./loop/leadership.js";
+import { joinedNodesOnly, type NodeDiscovery } from "./loop/node-discovery.js";
 import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
 import { type Cluster, notActive } from "./rpc/cluster.js";
@@ -87,15 +88,16 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const id = `coordinator-${randomUUID().slice(0, 8)}`;
   const callers = await openCallers(options, listen);
   const transport = await openTransport(options);
-  const createLock = await openLock(options);
+  const surroundings = await openSurroundings(options);
   const opened = await openStores(options, { name: id, transport });
   const { stores, artifacts } = opened;
-  const lock = createLock(stores.leaders);
+  const lock = surroundings.createLock(stores.leaders);
   const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
   await mkdir(workFolder, { recursive: true });
   let reign: Reign | undefined;
   const { expiresAtMs } = transport;
-  const about = { version: ownVersion(), nowUnixMs: Date.now, expiresAtMs };
+  const { discovery } = surroundings;
+  const about = { version: ownVersion(), nowUnixMs: Date.now, expiresAtMs, discovery };
   const metrics = createMetrics(() => reign, about);
   // Members of a tuning exchange gradients over NATS: without one, each tunes alone.
   const alone = (options.natsServers ?? []).length === 0 ? { membersMax: 1 } : {};
@@ -128,10 +130,12 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     },
   });
   const garbage = { ...defaultGarbageOptions, ...options.garbage };
+  const following = followNodes(surroundings, options, () => reign);
   const stopCollecting = collectRegularly(cluster, garbage, logger);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await stopCollecting();
+    await following.stop();
     await leading.stop();
     await server.close();
     metricsServer?.server.close();
@@ -193,24 +197,56 @@ function lead(
   };
 }
 
-/** The way to lead: by the store's own lease, or by one of Kubernetes before it. */
-async function openLock(
-  options: CoordinatorOptions,
-): Promise<(leaders: LeaderRecords) => EpochLock> {
+interface Surroundings {
+  readonly createLock: (leaders: LeaderRecords) => EpochLock;
+  readonly discovery: NodeDiscovery;
+}
+
+/** How to lead, and who knows which nodes there are: by the store alone, or by Kubernetes. */
+async function openSurroundings(options: CoordinatorOptions): Promise<Surroundings> {
   const { kubernetes, natsServers = [], logger } = options;
   const onUnavailable = ({ reason, message }: RetakeError): void =>
-    logger.warn({ reason }, `waits to lead: ${message}`);
+    logger.warn({ reason }, message);
   if (kubernetes === undefined) {
     const { leaderLeaseMs: leaseDurationMs = leaderLeaseMsDefault } = options;
-    return (leaders) => createEpochLock(leaders, { leaseDurationMs, onUnavailable });
+    return {
+      createLock: (leaders) => createEpochLock(leaders, { leaseDurationMs, onUnavailable }),
+      discovery: joinedNodesOnly,
+    };
   }
   if (natsServers.length === 0) {
     const message = "--kubernetes: expected --nats, whose epochs keep an old leader out, got none";
     throw new RetakeError(Code.InvalidArgument, "bad-option", message);
   }
-  const { openKubeLock } = await import("./kubernetes/index.js");
+  const { openKubernetes } = await import("./kubernetes/index.js");
   const { leaderLeaseMs: leaseDurationMs = kubeLeaseMsDefault } = options;
-  return openKubeLock({ ...kubernetes, leaseDurationMs, onUnavailable });
+  return openKubernetes({ ...kubernetes, leaseDurationMs, onUnavailable });
+}
+
+/** Until it is stopped, tells the reign of nodes that are gone. */
+function followNodes(
+  { discovery }: Surroundings,
+  { logger }: CoordinatorOptions,
+  reign: () => Reign | undefined,
+): { readonly stop: () => Promise<void> } {
+  const ending = new AbortController();
+  const following = discovery
+    .follow({
+      signal: ending.signal,
+      onGone: ({ nodeId, address }) => {
+        const now = reign();
+        if (now?.state.nodes.has(nodeId) === true) now.tell({ kind: "node-gone", nodeId, address });
+      },
+    })
+    .catch((thrown: unknown) => {
+      logger.error({ err: thrown }, fromUnknown(thrown, "looking for nodes").message);
+    });
+  return {
+    stop: async () => {
+      ending.abort();
+      await following;
+    },
+  };
 }
 
 interface OpenedStores {

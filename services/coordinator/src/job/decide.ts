@@ -12,7 +12,7 @@ import {
 import { expireDeadlines } from "./deadlines.js";
 import type { Task } from "./edit-record.js";
 import type { CoordinatorEvent } from "./events.js";
-import { endStalls, expireLeases, onDrain, onHeartbeat, onJoined } from "./leases.js";
+import { endStalls, expireLeases, onDrain, onGone, onHeartbeat, onJoined } from "./leases.js";
 import { settle } from "./schedule.js";
 import { onRecordFound, onStoreFull, onStoreHasRoom, onTookOver } from "./takeover.js";
 import { heardOf, namedTask, onEnded, onFrame, onLatents, onProgress } from "./task-results.js";
@@ -89,6 +89,9 @@ function handle(turn: Turn, event: CoordinatorEvent): void {
       break;
     case "drain":
       onDrain(turn, event);
+      break;
+    case "node-gone":
+      onGone(turn, event);
       break;
     case "task-finished":
     case "task-failed":

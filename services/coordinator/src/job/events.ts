@@ -82,6 +82,8 @@ export type CoordinatorEvent =
       readonly taskIds: readonly string[];
     }
   | { readonly kind: "drain"; readonly nodeId: string }
+  /** Whoever started the node at this address says that it is there no more. */
+  | { readonly kind: "node-gone"; readonly nodeId: string; readonly address: string }
   // of tasks
   | ({ readonly kind: "task-progress"; readonly done: number; readonly total: number } & TaskOrigin)
   | ({ readonly kind: "task-finished"; readonly result: TaskResult } & TaskOrigin)

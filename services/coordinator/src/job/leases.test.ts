@@ -170,6 +170,27 @@ describe("endStalls of a step", () => {
   });
 });
 
+describe("onGone", () => {
+  const gone = (address: string) => ({ kind: "node-gone", nodeId: "a", address }) as const;
+
+  it("gives the work of a node that is gone to another, before its lease has run out", () => {
+    const cluster = encoding();
+    cluster.join("a", { address: "10.0.0.7:1" });
+    cluster.join("b");
+    cluster.tell(gone("10.0.0.7"));
+    expect([...cluster.state.nodes.keys()]).toEqual(["b"]);
+    expect(cluster.task("encode").nodeId).toBe("b");
+    expect(cluster.last.reason).toContain("node a at 10.0.0.7 is gone");
+  });
+
+  it("keeps a node that has joined from another address", () => {
+    const cluster = encoding();
+    cluster.join("a", { address: "10.0.0.71:1" });
+    expect(cluster.tell(gone("10.0.0.7")).refusal?.reason).toBe("node-unknown");
+    expect(cluster.state.nodes.has("a")).toBe(true);
+  });
+});
+
 describe("onDrain", () => {
   it("gives a draining node no more work, and knows no strangers", () => {
     const cluster = encoding();

@@ -92,6 +92,17 @@ export function onDrain(turn: Turn, { nodeId }: EventOf<"drain">): void {
   because(turn, `node ${nodeId} drains: it finishes what it runs, and gets no more`);
 }
 
+/** Does not wait for the lease of a node that cannot come back: a new life has another address. */
+export function onGone(turn: Turn, { nodeId, address }: EventOf<"node-gone">): void {
+  const node = turn.state.nodes.get(nodeId);
+  if (node === undefined || !node.info.address.startsWith(`${address}:`)) {
+    const message = `node ${nodeId}: no node of that name has joined from ${address}`;
+    refuse(turn, { code: "NOT_FOUND", reason: "node-unknown", message });
+    return;
+  }
+  loseNode(turn, node, `node ${nodeId} at ${address} is gone`);
+}
+
 /** A lost node is a lease that ran out. Rests and quarantines end here, too. */
 export function expireLeases(turn: Turn): void {
   const nowMs = turn.state.leaseClock.nowMs;

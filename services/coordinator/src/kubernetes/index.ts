@@ -9,11 +9,8 @@ export {
 export { findKubernetes, type KubeAccess } from "./https-transport.js";
 export { type InformerOptions, runInformer } from "./informer.js";
 export { createKubeLeaseRecords, type KubeLeaseOptions } from "./kube-lease.js";
-export {
-  createKubeLock,
-  type KubeLockOptions,
-  type OpenKubeLockOptions,
-  openKubeLock,
-} from "./kube-lock.js";
+export { createKubeLock, type KubeLockOptions } from "./kube-lock.js";
 export type { KubeList, KubeObject } from "./objects.js";
+export { type Kubernetes, type KubernetesOptions, openKubernetes } from "./open-kubernetes.js";
+export { createSliceDiscovery, type SliceDiscoveryOptions } from "./slice-discovery.js";
 export type { KubeRequest, KubeResponse, KubeTransport } from "./transport.js";

@@ -12,6 +12,8 @@ export interface InformerOptions<Item extends KubeObject> {
   readonly relistEveryMs: number;
   /** All that is there, by name: after each list, and after each event of the watch between. */
   readonly onItems: (items: ReadonlyMap<string, Item>, source: "list" | "watch") => void;
+  /** Asked after each event: whether what it told is to be confirmed by a list, now. */
+  readonly wantsList?: (() => boolean) | undefined;
   /** A list showed changes that the watch had not told: it stalled, or they crossed. */
   readonly onMissed?: ((names: readonly string[]) => void) | undefined;
   /** It goes on by itself. */
@@ -20,6 +22,8 @@ export interface InformerOptions<Item extends KubeObject> {
 }
 
 const retryAfterMsMin = 500;
+/** So that, with a call that had no answer, it is not longer than a period until the next list. */
+const failuresPerRelist = 3;
 
 /** Twice as long after each failure. */
 const retryAfterMs = (failures: number, { atMostMs }: { readonly atMostMs: number }): number =>
@@ -53,16 +57,17 @@ export async function runInformer<Item extends KubeObject>(
       const error = fromUnknown(thrown, "watching Kubernetes");
       if (error.reason === "kubernetes-expired") continue;
       onError?.(error);
-      await client.clock.wait(retryAfterMs(failures, { atMostMs: relistEveryMs }), signal);
+      const atMostMs = relistEveryMs / failuresPerRelist;
+      await client.clock.wait(retryAfterMs(failures, { atMostMs }), signal);
       failures += 1;
     }
   }
 }
 
 function list<Item extends KubeObject>(options: InformerOptions<Item>): Promise<KubeList<Item>> {
-  const { client, collection, relistEveryMs } = options;
+  const { client, collection } = options;
   const path = `${collection}${queryOf(options, {})}`;
-  return client.call<KubeList<Item>>({ method: "GET", path, deadlineMs: relistEveryMs });
+  return client.call<KubeList<Item>>({ method: "GET", path });
 }
 
 /** Keeps what was listed current until it is time for the next list. */
@@ -71,7 +76,7 @@ async function follow<Item extends KubeObject>(
   items: Map<string, Item>,
   from: { readonly resourceVersion: string; readonly untilMs: number },
 ): Promise<void> {
-  const { client, collection, onItems, onError, signal } = options;
+  const { client, collection, onItems, wantsList, onError, signal } = options;
   const over = new AbortController();
   const ends = AbortSignal.any([signal, over.signal]);
   const done = new AbortController();
@@ -94,6 +99,7 @@ async function follow<Item extends KubeObject>(
           if (event.type === "DELETED") items.delete(name);
           else items.set(name, event.object);
           onItems(items, "watch");
+          if (wantsList?.() === true) return;
         }
       } catch (thrown) {
         const error = fromUnknown(thrown, "watching Kubernetes");
@@ -107,6 +113,7 @@ async function follow<Item extends KubeObject>(
     }
   } finally {
     done.abort();
+    over.abort();
   }
 }
 

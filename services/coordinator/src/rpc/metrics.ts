@@ -2,6 +2,7 @@ import type { Refusal } from "@retake/wire/tls";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { CoordinatorEvent } from "../job/events.js";
 import type { Decision } from "../job/turn.js";
+import type { NodeDiscovery } from "../loop/node-discovery.js";
 import type { Reign } from "../loop/reign.js";
 import { createJobMetrics } from "./job-metrics.js";
 
@@ -21,9 +22,10 @@ export function createMetrics(
     readonly nowUnixMs: () => number;
     /** Of the certificate; undefined without one. */
     readonly expiresAtMs: () => number | undefined;
+    readonly discovery: NodeDiscovery;
   },
 ): Metrics {
-  const { version, nowUnixMs, expiresAtMs } = about;
+  const { version, nowUnixMs, expiresAtMs, discovery } = about;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -43,6 +45,34 @@ export function createMetrics(
     ...{ name: "retake_effects_total", help: "What was decided to be done", registers },
     labelNames: ["kind"],
   });
+  byState(registers, { reign, discovery });
+  single(registers, { reign, expiresAtMs });
+  new Gauge({
+    ...{ name: "retake_build_info", help: "The release that runs", registers },
+    labelNames: ["version"],
+  }).set({ version }, 1);
+  const onJobDecision = createJobMetrics(registry, reign, nowUnixMs);
+  return {
+    registry,
+    onRefused: ({ service, caller }) => calls.inc({ service, caller }),
+    onDecision: (event, decision) => {
+      const { kind } = event;
+      events.inc({ kind });
+      onJobDecision(event, decision);
+      if (decision.refusal !== null) refused.inc({ reason: decision.refusal.reason });
+      for (const effect of decision.effects) effects.inc({ kind: effect.kind });
+    },
+  };
+}
+
+/** What there is, by the state that it is in. */
+function byState(
+  registers: Registry[],
+  {
+    reign,
+    discovery,
+  }: { readonly reign: () => Reign | undefined; readonly discovery: NodeDiscovery },
+): void {
   const gauge = (name: string, help: string, values: (reign: Reign) => Map<string, number>) =>
     new Gauge({
       ...{ name, help, labelNames: ["state"], registers },
@@ -63,23 +93,11 @@ export function createMetrics(
       [...state.edits.values()].flatMap(({ record }) => record.tasks.map(({ kind }) => kind)),
     ),
   );
-  single(registers, { reign, expiresAtMs });
-  new Gauge({
-    ...{ name: "retake_build_info", help: "The release that runs", registers },
-    labelNames: ["version"],
-  }).set({ version }, 1);
-  const onJobDecision = createJobMetrics(registry, reign, nowUnixMs);
-  return {
-    registry,
-    onRefused: ({ service, caller }) => calls.inc({ service, caller }),
-    onDecision: (event, decision) => {
-      const { kind } = event;
-      events.inc({ kind });
-      onJobDecision(event, decision);
-      if (decision.refusal !== null) refused.inc({ reason: decision.refusal.reason });
-      for (const effect of decision.effects) effects.inc({ kind: effect.kind });
-    },
-  };
+  gauge("retake_node_pods", "Pods of nodes, by whether they have joined", ({ state }) =>
+    counted(
+      discovery.places().map(({ nodeId }) => (state.nodes.has(nodeId) ? "joined" : "absent")),
+    ),
+  );
 }
 
 function single(
