@@ -51,7 +51,9 @@ describe("the flags of the manifests", () => {
     );
     const main = join(root, "services/coordinator/dist/main.js");
     const local = [
-      ...given.filter((arg) => !/^--(nats|tokens|store-folder|listen|metrics)=/.test(arg)),
+      ...given.filter(
+        (arg) => !/^--(nats|tokens|store-folder|listen|metrics)=|^--kubernetes$/.test(arg),
+      ),
       ...["--listen=127.0.0.1:0", "--nats=nats://127.0.0.1:1"],
     ];
     const running = promisify(execFile)(process.execPath, [main, ...local]);

@@ -147,6 +147,17 @@ export interface Manifest {
   readonly spec?: Spec;
   readonly data?: Readonly<Record<string, string>>;
   readonly automountServiceAccountToken?: boolean;
+  /** Of a role. */
+  readonly rules?: readonly AccessRule[];
+  /** Of its binding. */
+  readonly subjects?: readonly { readonly kind: string; readonly name: string }[];
+}
+
+export interface AccessRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
 }
 
 /** `kind/name`: what an object is called in a finding. */

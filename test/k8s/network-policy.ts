@@ -132,8 +132,13 @@ export const networkPolicies: readonly Policy[] = [
     name: "an address of the cluster cannot be reached by a block of addresses",
     findings: (objects) =>
       policiesOf(objects).flatMap((policy) =>
-        rulesOf(policy, "egress").flatMap(({ to = [] }) =>
+        rulesOf(policy, "egress").flatMap(({ to = [], ports = [] }) =>
           to.flatMap(({ ipBlock }) => {
+            // The API server's, which no label names: by coordinators, and at its ports only.
+            const isApiServer =
+              policy.metadata.name === "coordinator-to-api-server" &&
+              ports.every(({ port }) => port === 443 || port === 6443);
+            if (isApiServer && ipBlock?.cidr !== "0.0.0.0/0") return [];
             const kept = new Set(ipBlock?.except);
             const inner = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"];
             const isClosed = ipBlock === undefined || inner.every((block) => kept.has(block));

@@ -1,4 +1,4 @@
-import { isSelected, type Manifest, nameOf, workloadsOf } from "./manifest.js";
+import { type AccessRule, isSelected, type Manifest, nameOf, workloadsOf } from "./manifest.js";
 import type { Policy } from "./pod-policy.js";
 
 /** Judges every object. */
@@ -31,6 +31,18 @@ const labelsNeeded = ["name", "instance", "version", "component", "part-of", "ma
 const lastingLabels = new Set(["app.kubernetes.io/name", "app.kubernetes.io/part-of"]);
 const policyLevels = ["enforce", "audit", "warn"];
 
+const accessNeeded = new Set([
+  ...["get leases coordinator", "update leases coordinator"],
+  ...["list endpointslices", "watch endpointslices"],
+]);
+
+const accessesOf = ({ resources, verbs, resourceNames = [""] }: AccessRule): string[] =>
+  verbs.flatMap((verb) =>
+    resources.flatMap((resource) =>
+      resourceNames.map((name) => `${verb} ${resource} ${name}`.trim()),
+    ),
+  );
+
 const identity: readonly Policy[] = [
   objectPolicy("an object has the recommended labels", ({ metadata: { labels = {} } }) => {
     const missing = labelsNeeded.filter((name) => !labels[`app.kubernetes.io/${name}`]);
@@ -52,9 +64,15 @@ const identity: readonly Policy[] = [
     );
     return isRestricted ? undefined : "Namespace: expected it on all three levels";
   }),
-  objectPolicy("no role is given: nothing calls the Kubernetes API", ({ kind }) =>
-    /^(Cluster)?Role(Binding)?$/.test(kind) ? "expected none" : undefined,
-  ),
+  objectPolicy("coordinators have one role, of what they need; nobody has another", (object) => {
+    const { kind, metadata, rules = [], subjects = [] } = object;
+    if (!/^(Cluster)?Role(Binding)?$/.test(kind)) return undefined;
+    const isOurs = /^Role/.test(kind) && metadata.name === "coordinator";
+    const surplus = rules.flatMap(accessesOf).find((access) => !accessNeeded.has(access));
+    const other = subjects.find(({ name }) => name !== "coordinator");
+    if (surplus !== undefined) return `${surplus} is not needed`;
+    return isOurs && other === undefined ? undefined : "expected the coordinator's only";
+  }),
   objectPolicy("no secret is in the repository", ({ kind }) =>
     kind === "Secret" ? "expected the operator to make it" : undefined,
   ),

@@ -66,7 +66,7 @@ const ofPods: readonly Plant[] = [
     ...{ path: [...pod, "volumes", 0], value: { name: "models", hostPath: { path: "/" } } },
   },
   {
-    rule: "a pod has an account of its own, no token, and no variables of services",
+    rule: "a pod has an account of its own, a coordinator a token, and none variables of services",
     ...{ error: "a token", at: node, path: [...pod, "automountServiceAccountToken"], value: true },
   },
   {
@@ -153,9 +153,18 @@ const ofObjects: readonly Plant[] = [
     ...{ path: [...labels, "pod-security.kubernetes.io/enforce"], value: "baseline" },
   },
   {
-    rule: "no role is given: nothing calls the Kubernetes API",
+    rule: "coordinators have one role, of what they need; nobody has another",
     ...{ error: "a binding", at: "ServiceAccount/nats" },
     ...{ path: ["kind"], value: "ClusterRoleBinding" },
+  },
+  {
+    rule: "coordinators have one role, of what they need; nobody has another",
+    ...{ error: "any Lease", at: "Role/coordinator", path: ["rules", 0, "resourceNames!"] },
+  },
+  {
+    rule: "coordinators have one role, of what they need; nobody has another",
+    ...{ error: "for nodes, too", at: "RoleBinding/coordinator" },
+    ...{ path: ["subjects", 0, "name"], value: "gpu-node" },
   },
   {
     ...{ rule: "no secret is in the repository", error: "one", at: "ConfigMap/nats-config" },
@@ -271,6 +280,11 @@ const ofNetworks: readonly Plant[] = [
     rule: "an address of the cluster cannot be reached by a block of addresses",
     ...{ error: "everywhere", at: "NetworkPolicy/fill-weights" },
     path: ["spec", "egress", 0, "to", 0, "ipBlock", "except!"],
+  },
+  {
+    rule: "an address of the cluster cannot be reached by a block of addresses",
+    ...{ error: "at NATS' port", at: "NetworkPolicy/coordinator-to-api-server" },
+    ...{ path: ["spec", "egress", 0, "ports", 0, "port"], value: 4222 },
   },
 ];
 

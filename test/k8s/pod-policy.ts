@@ -108,11 +108,11 @@ const restricted: readonly Policy[] = [
     return other === undefined ? undefined : `${other} is not one`;
   }),
   podPolicy(
-    "a pod has an account of its own, no token, and no variables of services",
+    "a pod has an account of its own, a coordinator a token, and none variables of services",
     ({ serviceAccountName = "default", automountServiceAccountToken, enableServiceLinks }) =>
       saysUnless(
         serviceAccountName !== "default" &&
-          automountServiceAccountToken === false &&
+          automountServiceAccountToken === (serviceAccountName === "coordinator") &&
           enableServiceLinks === false,
         "expected all three",
       ),

@@ -9,6 +9,8 @@ import { root } from "./render.js";
 export interface PodPlaces {
   readonly variables: Readonly<Record<string, string>>;
   readonly paths: Readonly<Record<string, string>>;
+  /** Of the process, beside those of its manifest: where its API server is. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The program of a container, run on this machine with the very arguments of its manifest. */
@@ -42,6 +44,7 @@ function argumentsOf(
     const filled = arg.replaceAll(/\$\((\w+)\)/g, (_, name: string) => variables[name] ?? "");
     const [flag = "", value = ""] = filled.split(/=(.*)/s);
     const port = ports.get(/:(\d+)$/.exec(value)?.[1] ?? "");
+    if (!filled.includes("=")) return filled;
     const isOwn = /^--(listen|advertise|metrics)$/.test(flag);
     if (isOwn && port !== undefined) return `${flag}=127.0.0.1:${port}`;
     return `${flag}=${places.paths[value] ?? value}`;
@@ -65,7 +68,10 @@ export async function startPod(
   );
   const main = join(root, `services/${name}/dist/main.js`);
   const args = argumentsOf(container, objects, { places, ports });
-  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...places.env },
+  });
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);
   let log = "";

@@ -5,6 +5,13 @@ import { join } from "node:path";
 import { type NatsServer, startNatsServer } from "@retake/coordinator";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { natsProgram } from "../e2e/nats-process.js";
+import { ApiState } from "../kubernetes/api-state.js";
+import {
+  type FakeApiServer,
+  startFakeApiServer,
+  writeKubeconfig,
+} from "../kubernetes/fake-api-server.js";
+import { permitsOf } from "./access.js";
 import { type LocalService, startService } from "./local-service.js";
 import { type PodProcess, startPod } from "./pod-process.js";
 import { objectsOf, readRendered, root } from "./render.js";
@@ -17,6 +24,10 @@ const patience = { timeout: 60_000, interval: 100 };
 
 describe("the pods, run on this machine with the arguments and probes of their manifests", () => {
   const folder = mkdtempSync(join(tmpdir(), "retake-pods-"));
+  const leasePath = "/apis/coordination.k8s.io/v1/namespaces/retake/leases/coordinator";
+  const state = new ApiState();
+  let apiServer: FakeApiServer;
+  let kubeconfig: string;
   let nats: NatsServer;
   let leader: PodProcess;
   let standby: PodProcess;
@@ -40,12 +51,18 @@ describe("the pods, run on this machine with the arguments and probes of their m
     if (await standby.probed("readinessProbe")) [leader, standby] = [standby, leader];
   };
   const coordinator = () =>
-    startPod("coordinator", objects, { paths, variables: { NATS_URL: nats.url } });
+    startPod("coordinator", objects, {
+      ...{ paths, variables: { NATS_URL: nats.url }, env: { KUBECONFIG: kubeconfig } },
+    });
 
   beforeAll(async () => {
     const digest = createHash("sha256").update(token).digest("hex");
     writeFileSync(join(folder, "tokens"), `cluster ${digest}\n`);
     writeFileSync(join(folder, "token"), token);
+    apiServer = await startFakeApiServer(state);
+    state.put(leasePath, { metadata: {} });
+    state.faults.permits = permitsOf(objects, "coordinator");
+    kubeconfig = (await writeKubeconfig(folder, apiServer, "of-the-account")).path;
     const programPath = await natsProgram();
     nats = await startNatsServer({ programPath, folder: join(folder, "nats") });
     leader = await coordinator();
@@ -63,6 +80,7 @@ describe("the pods, run on this machine with the arguments and probes of their m
     await Promise.all([leader, standby, node].map((pod) => pod?.end()));
     await service?.close();
     await nats?.stop();
+    await apiServer?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -94,6 +112,14 @@ describe("the pods, run on this machine with the arguments and probes of their m
     goOn();
     await expect.poll(joins, patience).toBeGreaterThan(before);
     expect(await stateOf(standby)).toEqual([true, false, true]);
+  });
+
+  it("coordinators ask the API server for what their role lets them, and say who leads", () => {
+    const asked = new Set(state.requests.map((request) => request.replace(/\?.*/, "")));
+    const slices = "/apis/discovery.k8s.io/v1/namespaces/retake/endpointslices";
+    expect([...asked].sort()).toEqual([`GET ${leasePath}`, `GET ${slices}`, `PUT ${leasePath}`]);
+    expect(state.refusedCount).toBe(0);
+    expect(Object(state.object(leasePath)?.spec).leaseTransitions).toBeGreaterThan(0);
   });
 
   it("a node that is told to end hands over, and ends well", async () => {

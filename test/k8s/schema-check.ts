@@ -40,10 +40,10 @@ export function createSchemaCheck(release: (typeof releases)[number]): SchemaChe
   };
 }
 
-/** `apps/v1/StatefulSet` is `io.k8s.api.apps.v1.StatefulSet`; `v1/Service`, of the group "core". */
+/** `apps/v1/StatefulSet` is `io.k8s.api.apps.v1.StatefulSet`; `v1/Service` is of "core". */
 function builtIn(key: string, $defs: Readonly<Record<string, unknown>>): unknown {
   const parts = key.split("/");
   const [kind = "", version = "", group = "core"] = parts.reverse();
-  const name = `io.k8s.api.${group.replace(/\.k8s\.io$/, "")}.${version}.${kind}`;
+  const name = `io.k8s.api.${group.replace(/(\.authorization)?\.k8s\.io$/, "")}.${version}.${kind}`;
   return $defs[name] === undefined ? undefined : { $ref: `#/$defs/${name}` };
 }

@@ -7,6 +7,7 @@ const kinds = [
   "io.k8s.api.apps.v1.Deployment",
   "io.k8s.api.apps.v1.StatefulSet",
   "io.k8s.api.batch.v1.Job",
+  "io.k8s.api.coordination.v1.Lease",
   "io.k8s.api.core.v1.ConfigMap",
   "io.k8s.api.core.v1.Namespace",
   "io.k8s.api.core.v1.PersistentVolumeClaim",
@@ -14,6 +15,8 @@ const kinds = [
   "io.k8s.api.core.v1.ServiceAccount",
   "io.k8s.api.networking.v1.NetworkPolicy",
   "io.k8s.api.policy.v1.PodDisruptionBudget",
+  "io.k8s.api.rbac.v1.Role",
+  "io.k8s.api.rbac.v1.RoleBinding",
   // For the schemas of others' kinds.
   "io.k8s.api.core.v1.PodTemplateSpec",
   "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior",
