@@ -208,6 +208,38 @@ describe("onCommitWritten", () => {
     ]);
   });
 
+  it("lets the only member hand its state over when it drains, so that no step is lost", () => {
+    const cluster = tuning(["a"], { draws: 2 });
+    cluster.join("b");
+    cluster.tell({ kind: "drain", nodeId: "a" });
+    commit(cluster, ["a"], 0);
+    expect(cluster.did("abort-task")).toEqual([]);
+    // A newcomer would ask the leaving one for its state, and find it gone.
+    expect(cluster.did("send-quorum")).toEqual([]);
+    const origin = cluster.from(cluster.task("tune", "a"));
+    cluster.tell({ kind: "snapshot-stored", ...origin, committedSteps: 1, artifactId: "s1" });
+    const failure = { code: "UNAVAILABLE", reason: "node-draining", message: "ended here" };
+    cluster.tell({ kind: "task-failed", ...origin, failure });
+    const { quorum } = cluster.did("send-quorum")[0] ?? {};
+    expect(quorum).toMatchObject({
+      committedSteps: 1,
+      members: [{ nodeId: "b", state: { kind: "snapshot", artifactId: "s1" } }],
+    });
+  });
+
+  it("keeps all members that drain, but for those in quarantine", () => {
+    const cluster = tuning(["a", "b", "c"]);
+    for (const nodeId of ["a", "b", "c"]) cluster.tell({ kind: "drain", nodeId });
+    commit(cluster, ["a", "b", "c"], 0);
+    expect(cluster.tune().members.map(({ nodeId }) => nodeId)).toEqual(["a", "b", "c"]);
+    const wrong = cluster.state.nodes.get("b");
+    if (wrong === undefined) throw new Error("b is not there");
+    const nodes = new Map(cluster.state.nodes).set("b", { ...wrong, state: "quarantined" });
+    cluster.state = { ...cluster.state, nodes };
+    commit(cluster, ["a", "b", "c"], 1);
+    expect(cluster.tune().members.map(({ nodeId }) => nodeId)).toEqual(["a", "c"]);
+  });
+
   it("asks for a snapshot by the interval, and for the delta at the end", () => {
     const cluster = tuning(["a", "b"], { every: 2 });
     commit(cluster, ["a", "b"], 0);

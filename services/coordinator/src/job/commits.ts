@@ -11,7 +11,7 @@ import {
   removeMember,
   restNode,
 } from "./members.js";
-import { attemptsBefore } from "./quorum.js";
+import { attemptsBefore, hasHeir } from "./quorum.js";
 import { because, editOf, putRecord, putTune, refuse, type Turn } from "./turn.js";
 
 /**
@@ -243,11 +243,7 @@ function advance(turn: Turn, editId: string, attempts: number): void {
     turn.effects.push({ kind: "send-commit", editId, taskId, nodeId, quorumId, step });
   }
   const { steps } = record.spec.settings;
-  for (const { nodeId } of members) {
-    const state = turn.state.nodes.get(nodeId)?.state;
-    if (state !== "ready")
-      removeMember(turn, { editId, nodeId, why: `node ${nodeId} is ${state}` });
-  }
+  removeLeavers(turn, { editId, members });
   const left = editOf(turn, editId).tune;
   if (left === null || left.changeWanted !== "") return;
   if (step + 1 < steps && joinersFor(turn, editId).nodes.length > 0) {
@@ -258,6 +254,23 @@ function advance(turn: Turn, editId: string, attempts: number): void {
     const { taskId, nodeId } = first;
     putTune(turn, editId, { snapshotAskedStep: step + 1 });
     turn.effects.push({ kind: "take-snapshot", editId, taskId, nodeId });
+  }
+}
+
+/**
+ * Members that shall do no more steps leave after one, as another has all that they have. Where
+ * none stays, whoever drains hands its state over by itself, as a snapshot, and leaves then: to
+ * send it away before that would lose every step since the last one.
+ */
+function removeLeavers(
+  turn: Turn,
+  { editId, members }: { editId: string; members: readonly MemberView[] },
+): void {
+  const isLeft = hasHeir(turn.state, members);
+  for (const { nodeId } of members) {
+    const state = turn.state.nodes.get(nodeId)?.state;
+    if (state === "ready" || (state === "draining" && !isLeft)) continue;
+    removeMember(turn, { editId, nodeId, why: `node ${nodeId} is ${state}` });
   }
 }
 

@@ -2,6 +2,7 @@ import type { NodeView } from "./cluster-state.js";
 import { plannedPiece } from "./phase-work.js";
 import { idleNodesFor } from "./placement.js";
 import { gainMin, type Plan } from "./planning.js";
+import { hasHeir } from "./quorum.js";
 import { editOf, type Turn } from "./turn.js";
 
 /** Weights and two moments: what a joiner copies before the others can go on with it. */
@@ -23,7 +24,7 @@ const nobody: Joiners = { nodes: [], plan: null };
  */
 export function joinersFor(turn: Turn, editId: string): Joiners {
   const { record, tune } = editOf(turn, editId);
-  if (tune === null || turn.state.isStoreFull) return nobody;
+  if (tune === null || turn.state.isStoreFull || !hasHeir(turn.state, tune.members)) return nobody;
   const members = tune.members.flatMap(({ nodeId }) => turn.state.nodes.get(nodeId) ?? []);
   const room = Math.min(record.spec.settings.draws, turn.options.membersMax) - tune.members.length;
   const idle = room > 0 ? idleNodesFor(turn.state, record, "tune").slice(0, room) : [];

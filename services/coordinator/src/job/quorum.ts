@@ -1,4 +1,4 @@
-import type { MemberView, NodeView, TuneView } from "./cluster-state.js";
+import type { ClusterState, MemberView, NodeView, TuneView } from "./cluster-state.js";
 import type { Quorum, StateSource } from "./commit-record.js";
 import type { Snapshot } from "./edit-record.js";
 import { addTask } from "./task-starts.js";
@@ -36,6 +36,18 @@ export function quorumStart(
     return { kind: "snapshot", artifactId: snapshot?.artifactId ?? "" };
   });
   return { step, sources };
+}
+
+/**
+ * Whether one that stays holds what the tuning has come to. Where all members leave, nobody joins
+ * them: they would be gone in the middle of handing their state to a newcomer, and they hand it to
+ * the coordinator anyhow.
+ */
+export function hasHeir(
+  { nodes }: ClusterState,
+  members: readonly Pick<MemberView, "nodeId">[],
+): boolean {
+  return members.some(({ nodeId }) => nodes.get(nodeId)?.state === "ready");
 }
 
 /** Tries of draws before a step of the log, or at its end. */
