@@ -81,7 +81,7 @@ const allowed: readonly (readonly [path: RegExp, who: readonly Who[]])[] = [
   [/EditService\//, ["client", "the CA alone and a token"]],
   [/MembershipService\/(Join|Heartbeat)$/, ["node"]],
   [/MembershipService\/Drain$/, ["node", "client", "the CA alone and a token"]],
-  [/MembershipService\/ListNodes$/, ["client", "the CA alone and a token"]],
+  [/MembershipService\/(ListNodes|Scale)$/, ["client", "the CA alone and a token"]],
   [/ArtifactService\/(Stat|Pull)$/, ["node"]],
   [/ArtifactService\/CollectGarbage$/, ["client", "the CA alone and a token"]],
 ];

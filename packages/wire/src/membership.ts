@@ -7,6 +7,7 @@ export {
   HeartbeatResponse,
   JoinRequest,
   JoinResponse,
+  LeavingNode,
   ListNodesRequest,
   ListNodesResponse,
   MembershipServiceClient,
@@ -20,4 +21,6 @@ export {
   PassKind,
   PassMemory,
   PassTime,
+  ScaleRequest,
+  ScaleResponse,
 } from "./generated/retake/v1/membership.js";

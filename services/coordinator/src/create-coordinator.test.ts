@@ -19,6 +19,7 @@ import {
   ModelInfo,
   type NodeInfo,
   type NodeRates,
+  type ScaleRequest,
 } from "@retake/wire/membership";
 import { type EncodeRequest, NodeServiceClient, NodeServiceService } from "@retake/wire/node";
 import { createServer, listenAt, plainTransport, type Refusal } from "@retake/wire/tls";
@@ -300,6 +301,36 @@ describe("createCoordinator", () => {
     expect(text).toMatch(/retake_jobs_total\{state="canceled",reason="none"\} [1-9]/);
     expect(text).toMatch(/retake_queue_oldest_age_seconds \d/);
     expect(text).toMatch(/retake_build_info\{version="[\d.]+"\} 1/);
+  });
+
+  it("scales its pool for operators only, and says that it starts no nodes", async () => {
+    const scale = (request: Partial<ScaleRequest>, token?: string) =>
+      callUnary(
+        membership.scale.bind(membership),
+        { waits: false, handOverMs: 0, ...request },
+        call(token),
+      );
+    await callUnary(membership.join.bind(membership), { node: aNode, rates }, call());
+    await expect(scale({ count: 1 }, "one")).rejects.toMatchObject({ reason: "not-allowed" });
+    await expect(scale({})).rejects.toMatchObject({ reason: "bad-message" });
+    await expect(scale({ count: 1_001 })).rejects.toMatchObject({ reason: "bad-message" });
+    const late = { count: 1, handOverMs: 3_600_001 };
+    await expect(scale(late)).rejects.toMatchObject({ reason: "bad-message" });
+    await expect(scale({ count: 5 })).rejects.toMatchObject({
+      reason: "pool-fixed",
+      message: expect.stringContaining("expected at most 1 nodes, which have joined, got 5"),
+    });
+    expect(await scale({ count: 1 })).toMatchObject({
+      pool: "static",
+      countBefore: 1,
+      leaving: [],
+    });
+    const { leaving } = await scale({ count: 0, waits: true });
+    expect(leaving).toEqual([{ nodeId: "n1", reason: "it is idle", handedOver: true }]);
+    const beat = { nodeId: "n1", incarnation: "i", taskIds: [], rates };
+    expect(await callUnary(membership.heartbeat.bind(membership), beat, call())).toMatchObject({
+      ...{ mustDrain: true, mustJoin: false },
+    });
   });
 
   it("removes by itself what is old enough", async () => {

@@ -15,6 +15,8 @@ import { leadAgainAndAgain } from "./loop/leadership.js";
 import { joinedNodesOnly, type NodeDiscovery } from "./loop/node-discovery.js";
 import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
+import { PoolScaler } from "./pool/pool-scaler.js";
+import { createStaticPool } from "./pool/static-pool.js";
 import { type Cluster, notActive } from "./rpc/cluster.js";
 import { collectRegularly, defaultGarbageOptions, type GarbageOptions } from "./rpc/garbage.js";
 import { serveGrpc } from "./rpc/grpc-server.js";
@@ -111,6 +113,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     ...{ nodeInfos: new Map(), nodeTokens: new Map() },
     ...{ coordinatorId: id, natsServers: options.natsServers ?? [], nowUnixMs: Date.now },
     videos: createVideoProbes(artifacts, workFolder),
+    scaler: new PoolScaler(createStaticPool(), { logger }),
     ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
     called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
   };

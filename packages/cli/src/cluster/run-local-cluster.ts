@@ -122,7 +122,7 @@ async function startCoordinator(
   let address = listen;
   const { ready, onReady } = readiness();
   const coordinator = supervised(environment, {
-    ...{ name: "coordinator", folder },
+    ...{ name: "coordinator", folder, mayLeave: false },
     args: () => [
       ...[coordinatorMain, "--listen", address, "--lease-ms", `${leaseMs}`],
       ...nats.urls.flatMap((url) => ["--nats", url]),
@@ -151,7 +151,8 @@ async function startNodes(
     let listen = "127.0.0.1:0";
     const { ready, onReady } = readiness();
     const node = supervised(environment, {
-      ...{ name: nodeId, folder },
+      // What drains, as a pool that shrinks does, shall not come back.
+      ...{ name: nodeId, folder, mayLeave: true },
       args: () => [
         ...[nodeMain, "--coordinator", coordinator, "--node-id", nodeId, "--model", model],
         ...["--threads", `${threads}`, "--cache", cacheDir, "--listen", listen],
@@ -186,17 +187,18 @@ function supervised(
   about: {
     readonly name: string;
     readonly folder: string;
+    readonly mayLeave: boolean;
     readonly args: () => readonly string[];
     readonly onListening: (address: string) => void;
   },
 ): SupervisedProcess {
-  const { name, folder, args, onListening } = about;
+  const { name, folder, args, onListening, mayLeave } = about;
   return new SupervisedProcess({
-    ...{ name, args, nowMs, logPath: join(folder, `${name}.log`) },
+    ...{ name, args, nowMs, mayLeave, logPath: join(folder, `${name}.log`) },
     onLine: ({ msg, address }) => {
       if (msg === "listening" && typeof address === "string") onListening(address);
     },
-    onRestart: (reason) => writeErr(`${reason}\n`),
+    onEnd: (reason) => writeErr(`${reason}\n`),
   });
 }
 

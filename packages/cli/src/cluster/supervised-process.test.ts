@@ -10,12 +10,16 @@ console.log(JSON.stringify({ msg: "listening", pid: process.pid }));
 setInterval(() => {}, 1000);
 `;
 
-async function supervised(text: string) {
+async function supervised(text: string, { mayLeave = false } = {}) {
   const folder = await temporaryFolder();
   const path = join(folder, "program.mjs");
   await writeFile(path, text);
   const pids: number[] = [];
-  const restarts: string[] = [];
+  const ends: string[] = [];
+  let onEnd = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    onEnd = resolve;
+  });
   let onPid = (): void => {};
   const said = (count: number): Promise<void> =>
     new Promise((resolve) => {
@@ -28,24 +32,56 @@ async function supervised(text: string) {
       pids.push(Number(pid));
       onPid();
     },
-    onRestart: (reason) => restarts.push(reason),
-    nowMs: () => performance.now(),
+    onEnd: (reason) => {
+      ends.push(reason);
+      onEnd();
+    },
+    ...{ nowMs: () => performance.now(), mayLeave },
   });
-  return { process: process_, pids, restarts, said, folder };
+  return { process: process_, pids, ends, ended, said, folder };
 }
 
 describe("SupervisedProcess", () => {
   it("starts again what was killed, and ends what it is told to end", async () => {
-    const { process: program, pids, restarts, said, folder } = await supervised(script);
+    const { process: program, pids, ends, said, folder } = await supervised(script);
     await program.start(said(1));
     expect(program.pid).toBe(pids[0]);
     process.kill(program.pid, "SIGKILL");
     await said(2);
     expect(pids[1]).not.toBe(pids[0]);
-    expect(restarts).toEqual(["program has ended (SIGKILL); it is started again"]);
+    expect(ends).toEqual(["program has ended (SIGKILL); it is started again"]);
     await program.stop("SIGTERM");
     expect(() => process.kill(pids[1] ?? 0, 0)).toThrow();
     expect(await readFile(join(folder, "log"), "utf8")).toContain("no json");
+  });
+
+  it("lets go of one that may leave, but only if it ends well", async () => {
+    const text = `
+      const open = setInterval(() => {}, 1000);
+      process.once("SIGTERM", () => clearInterval(open));
+      console.log(JSON.stringify({ msg: "listening", pid: process.pid }));`;
+    const {
+      process: program,
+      pids,
+      ends,
+      ended,
+      said,
+    } = await supervised(text, {
+      mayLeave: true,
+    });
+    await program.start(said(1));
+    process.kill(program.pid, "SIGTERM");
+    await ended;
+    expect(ends).toEqual(["program has handed over and left; it is not started again"]);
+    await program.stop("SIGTERM");
+    expect(pids).toHaveLength(1);
+
+    const other = await supervised(text, { mayLeave: true });
+    await other.process.start(other.said(1));
+    process.kill(other.process.pid, "SIGKILL");
+    await other.said(2);
+    expect(other.ends).toEqual(["program has ended (SIGKILL); it is started again"]);
+    await other.process.stop("SIGKILL");
   });
 
   it("says what it said when it cannot start", async () => {

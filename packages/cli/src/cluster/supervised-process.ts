@@ -18,9 +18,14 @@ export interface ProcessOptions {
   readonly logPath: string;
   /** What it says when it is ready, from a line of its log. */
   readonly onLine: (line: Readonly<Record<string, unknown>>) => void;
-  readonly onRestart: (reason: string) => void;
+  /** Told why it has ended, and what follows. */
+  readonly onEnd: (reason: string) => void;
+  /** Whether it may end by itself, with exit code 0: then it is not started again. */
+  readonly mayLeave: boolean;
   readonly nowMs: () => number;
 }
+
+const leftByItself = "exit code 0";
 
 /** A program of ours in a process of its own, started again when it dies. */
 export class SupervisedProcess {
@@ -111,13 +116,17 @@ export class SupervisedProcess {
   }
 
   async #keepRunning(): Promise<void> {
-    const { nowMs, onRestart } = this.#options;
+    const { nowMs, onEnd, mayLeave } = this.#options;
     let delayMs = restartDelayMsMin;
     for (let startedMs = nowMs(); ; startedMs = nowMs()) {
       const how = await this.#ended;
       if (this.#stop.signal.aborted) return;
+      if (mayLeave && how === leftByItself) {
+        onEnd(`${this.name} has handed over and left; it is not started again`);
+        return;
+      }
       delayMs = nowMs() - startedMs > wellAfterMs ? restartDelayMsMin : delayMs;
-      onRestart(`${this.name} has ended (${how}); it is started again`);
+      onEnd(`${this.name} has ended (${how}); it is started again`);
       await delay(delayMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
       delayMs = Math.min(2 * delayMs, restartDelayMsMax);

@@ -5,6 +5,7 @@ import { aligned } from "../text/aligned.js";
 import { ageOfText, byteText } from "../text/byte-text.js";
 import { addClientOptions, withClient } from "./cluster-commands.js";
 import type { RawOptions } from "./option-groups.js";
+import { addScaleCommand } from "./scale-command.js";
 
 /** How long a node may take to hand over what it has. */
 const drainDurationMsMax = 3_600_000;
@@ -13,7 +14,7 @@ const dayMs = 24 * 3_600_000;
 const editKeptMs = 30 * dayMs;
 const unusedKeptMs = dayMs;
 
-/** Adds what whoever runs a cluster asks of it: `nodes`, `drain` and `gc`. */
+/** Adds what whoever runs a cluster asks of it: `nodes`, `drain`, `scale` and `gc`. */
 export function addNodeCommands(program: Command, environment: Environment): void {
   const nodes = program
     .command("nodes")
@@ -26,6 +27,7 @@ export function addNodeCommands(program: Command, environment: Environment): voi
     .argument("<node>", "its name, as nodes prints it")
     .action((nodeId: string, options: RawOptions) => drainNode(nodeId, options, environment));
   addClientOptions(drain);
+  addScaleCommand(program, environment);
   const age = (label: string) => (text: string) => ageOfText(text, { label });
   const gc = program
     .command("gc")

@@ -18,6 +18,8 @@ export interface ClusterState {
   readonly shares: Readonly<Record<Place, ReadonlyMap<string, number>>>;
   /** Time for leases: goes neither back nor faster than ticks come. */
   readonly leaseClock: { readonly seenMs: number; readonly nowMs: number };
+  /** Nodes by name that leave the pool for good: who of them comes back gets no work. */
+  readonly leaving: ReadonlySet<string>;
   /** Events that were refused, by the reason of their refusal. */
   readonly refused: ReadonlyMap<string, number>;
 }
@@ -136,7 +138,8 @@ export interface NodeRates {
 export interface NodeView {
   readonly info: NodeInfo;
   readonly rates: NodeRates;
-  readonly state: "ready" | "draining" | "quarantined";
+  /** Held: it came back although it has to leave. */
+  readonly state: "ready" | "draining" | "held" | "quarantined";
   readonly reason: string;
   /** All three by the lease clock. */
   readonly leaseEndsMs: number;
@@ -200,7 +203,7 @@ export function standby(coordinatorId: string): ClusterState {
   return {
     ...{ coordinatorId, epoch: 0, role: "standby", isStoreFull: false },
     ...{ edits: new Map(), nodes: new Map(), refused: new Map() },
-    shares: noShares,
+    ...{ shares: noShares, leaving: new Set() },
     leaseClock: { seenMs: 0, nowMs: 0 },
   };
 }

@@ -1,6 +1,7 @@
 import type { CommitSummary, NodeInfo, NodeRates } from "./cluster-state.js";
 import type { StepReduced } from "./commit-record.js";
 import type { EditRecord, EditSpec, Failure, LatentsAt, ResultFile } from "./edit-record.js";
+import type { Leaver } from "./leavers.js";
 
 /** Who says something of a task: compared with the record before anything is believed. */
 export interface TaskOrigin {
@@ -81,9 +82,14 @@ export type CoordinatorEvent =
       readonly rates: NodeRates;
       readonly taskIds: readonly string[];
     }
-  | { readonly kind: "drain"; readonly nodeId: string }
+  | { readonly kind: "drain"; readonly nodeId: string; readonly why?: string }
   /** Whoever started the node at this address says that it is there no more. */
   | { readonly kind: "node-gone"; readonly nodeId: string; readonly address: string }
+  // of the pool
+  /** These leave for good: they hand over what they have, and get no work if they come back. */
+  | { readonly kind: "pool-shrinks"; readonly leavers: readonly Leaver[] }
+  /** The pool has its size, or keeps the one it had: every node is like any other again. */
+  | { readonly kind: "pool-settled" }
   // of tasks
   | ({ readonly kind: "task-progress"; readonly done: number; readonly total: number } & TaskOrigin)
   | ({ readonly kind: "task-finished"; readonly result: TaskResult } & TaskOrigin)

@@ -32,8 +32,10 @@ export function onJoined(turn: Turn, { info, rates }: EventOf<"node-joined">): v
   }
   if (isAnother) loseNode(turn, before, `node ${nodeId} has started again`);
   const nowMs = turn.state.leaseClock.nowMs;
+  const isLeaving = turn.state.leaving.has(nodeId);
   const fresh: NodeView = {
-    ...{ info, rates, state: "ready", reason: "joined" },
+    ...{ info, rates, state: isLeaving ? "held" : "ready" },
+    reason: isLeaving ? "came back while its pool shrinks: it gets no work" : "joined",
     ...{ leaseEndsMs: 0, restsUntilMs: 0, joinedMs: nowMs, tasks: [], modelLoaded: "" },
   };
   const node = turn.state.nodes.get(nodeId) ?? fresh;
@@ -82,14 +84,15 @@ function isWanted({ state }: Turn, taskId: string): boolean {
 }
 
 /** Asks a node for no more work; members leave their quorum after the step. */
-export function onDrain(turn: Turn, { nodeId }: EventOf<"drain">): void {
+export function onDrain(turn: Turn, event: EventOf<"drain">): void {
+  const { nodeId, why = "asked to drain" } = event;
   if (!turn.state.nodes.has(nodeId)) {
     const message = `node ${nodeId}: no node of that name has joined`;
     refuse(turn, { code: "NOT_FOUND", reason: "node-unknown", message });
     return;
   }
-  putNode(turn, nodeId, { state: "draining", reason: "asked to drain" });
-  because(turn, `node ${nodeId} drains: it finishes what it runs, and gets no more`);
+  putNode(turn, nodeId, { state: "draining", reason: why });
+  because(turn, `node ${nodeId} drains (${why}): it hands over what it runs, and gets no more`);
 }
 
 /** Does not wait for the lease of a node that cannot come back: a new life has another address. */

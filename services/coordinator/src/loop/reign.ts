@@ -18,6 +18,7 @@ import { EditWriter } from "./edit-writer.js";
 import { EffectQueues } from "./effect-queues.js";
 import { EventWriter } from "./event-writer.js";
 import { tickEveryMs } from "./limits.js";
+import { untilAborted } from "./until-aborted.js";
 
 /** What is done outside this process and its store. */
 export type TaskEffect = Exclude<
@@ -260,12 +261,3 @@ export class Reign {
 }
 
 const noLog: CommitLog = { committedSteps: 0, attempts: 0, weightsHash: "", commits: [] };
-
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  await Promise.race([work, aborted]).finally(() => signal.removeEventListener("abort", onAbort));
-}

@@ -6,6 +6,7 @@ import { unknownEdit } from "../job/admission.js";
 import type { EditRecord } from "../job/edit-record.js";
 import type { EditStores } from "../loop/adopt.js";
 import type { Reign } from "../loop/reign.js";
+import type { PoolScaler } from "../pool/pool-scaler.js";
 import type { ArtifactStore } from "../store/artifact-store.js";
 import type { ModelCatalog } from "./model-catalog.js";
 import type { OperatorCheck, TenantOf } from "./tokens.js";
@@ -22,6 +23,7 @@ export interface Cluster {
   readonly artifacts: ArtifactStore;
   readonly models: ModelCatalog;
   readonly videos: VideoProbes;
+  readonly scaler: PoolScaler;
   /** What nodes said of themselves when they joined, by node id. */
   readonly nodeInfos: Map<string, NodeInfo>;
   /** What nodes showed when they joined, by address: their coordinator shows it to them. */

@@ -25,6 +25,7 @@ const callers: CallerRules = {
   "/retake.v1.MembershipService": ["node"],
   "/retake.v1.MembershipService/ListNodes": ["client", "token"],
   "/retake.v1.MembershipService/Drain": ["node", "client", "token"],
+  "/retake.v1.MembershipService/Scale": ["client", "token"],
   "/retake.v1.ArtifactService": ["node"],
   "/retake.v1.ArtifactService/CollectGarbage": ["client", "token"],
   "/grpc.health.v1.Health": ["anybody"],

@@ -11,6 +11,7 @@ import {
   type ListNodesResponse,
   NodeState,
   type NodeStatus,
+  type ScaleRequest,
 } from "@retake/wire/membership";
 import { type RunningTask, TaskKind } from "@retake/wire/node";
 import type { NodeView } from "../job/cluster-state.js";
@@ -18,6 +19,7 @@ import type { Phase } from "../job/edit-record.js";
 import type { Reign } from "../loop/reign.js";
 import type { Cluster } from "./cluster.js";
 import { memoryOf, ratesMessage, ratesOf } from "./node-rates.js";
+import { scale } from "./scale.js";
 
 const heartbeatsPerLease = 4;
 const tasksMax = 64;
@@ -25,6 +27,7 @@ const tasksMax = 64;
 const states: Readonly<Record<NodeView["state"], NodeState>> = {
   ready: NodeState.NODE_STATE_READY,
   draining: NodeState.NODE_STATE_DRAINING,
+  held: NodeState.NODE_STATE_HELD,
   quarantined: NodeState.NODE_STATE_QUARANTINED,
 };
 
@@ -60,6 +63,12 @@ export function membershipService(cluster: Cluster) {
         drain(cluster.reign(), decodeNodeId(nodeId), signal),
       ),
       called("MembershipService.Drain"),
+    ),
+    scale: handleUnary(
+      checked(async (request: ScaleRequest, { signal }) =>
+        scale({ reign: cluster.reign(), scaler: cluster.scaler }, request, signal),
+      ),
+      called("MembershipService.Scale"),
     ),
     listNodes: handleUnary(
       checked(async (): Promise<ListNodesResponse> => {

@@ -93,6 +93,8 @@ export const NodeState = {
   NODE_STATE_DRAINING: "NODE_STATE_DRAINING",
   /** NODE_STATE_QUARANTINED - Its numbers were wrong: it heals before it works again. */
   NODE_STATE_QUARANTINED: "NODE_STATE_QUARANTINED",
+  /** NODE_STATE_HELD - Came back although it has to leave: it gets no work. */
+  NODE_STATE_HELD: "NODE_STATE_HELD",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -103,6 +105,7 @@ export namespace NodeState {
   export type NODE_STATE_READY = typeof NodeState.NODE_STATE_READY;
   export type NODE_STATE_DRAINING = typeof NodeState.NODE_STATE_DRAINING;
   export type NODE_STATE_QUARANTINED = typeof NodeState.NODE_STATE_QUARANTINED;
+  export type NODE_STATE_HELD = typeof NodeState.NODE_STATE_HELD;
   export type UNRECOGNIZED = typeof NodeState.UNRECOGNIZED;
 }
 
@@ -120,6 +123,9 @@ export function nodeStateFromJSON(object: any): NodeState {
     case 3:
     case "NODE_STATE_QUARANTINED":
       return NodeState.NODE_STATE_QUARANTINED;
+    case 4:
+    case "NODE_STATE_HELD":
+      return NodeState.NODE_STATE_HELD;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -137,6 +143,8 @@ export function nodeStateToNumber(object: NodeState): number {
       return 2;
     case NodeState.NODE_STATE_QUARANTINED:
       return 3;
+    case NodeState.NODE_STATE_HELD:
+      return 4;
     case NodeState.UNRECOGNIZED:
     default:
       return -1;
@@ -267,6 +275,34 @@ export interface ListNodesRequest {
 
 export interface ListNodesResponse {
   readonly nodes: readonly NodeStatus[];
+}
+
+export interface ScaleRequest {
+  /** Nodes that there shall be; of a LeaderWorkerSet, groups of nodes. Must be there: 0 is none. */
+  readonly count?:
+    | number
+    | undefined;
+  /** Whether to answer only when those that leave have handed over and the pool has its size. */
+  readonly waits: boolean;
+  /** How long they may take: then the pool gets its size all the same. 0: as long as a pod's grace. */
+  readonly handOverMs: number;
+}
+
+export interface ScaleResponse {
+  /** static, stateful-set or leader-worker-set. */
+  readonly pool: string;
+  readonly countBefore: number;
+  readonly count: number;
+  readonly leaving: readonly LeavingNode[];
+  /** Why it is these. */
+  readonly reason: string;
+}
+
+export interface LeavingNode {
+  readonly nodeId: string;
+  readonly reason: string;
+  /** Whether it holds no task any more, as of this answer. */
+  readonly handedOver: boolean;
 }
 
 function createBaseNodeInfo(): NodeInfo {
@@ -1653,6 +1689,267 @@ export const ListNodesResponse: MessageFns<ListNodesResponse> = {
   },
 };
 
+function createBaseScaleRequest(): ScaleRequest {
+  return { count: undefined, waits: false, handOverMs: 0 };
+}
+
+export const ScaleRequest: MessageFns<ScaleRequest> = {
+  encode(message: ScaleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== undefined) {
+      writer.uint32(8).uint32(message.count);
+    }
+    if (message.waits !== false) {
+      writer.uint32(16).bool(message.waits);
+    }
+    if (message.handOverMs !== 0) {
+      writer.uint32(24).uint32(message.handOverMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScaleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScaleRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.waits = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.handOverMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ScaleRequest>, I>>(base?: I): ScaleRequest {
+    return ScaleRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ScaleRequest>, I>>(object: I): ScaleRequest {
+    const message = createBaseScaleRequest() as any;
+    message.count = object.count ?? undefined;
+    message.waits = object.waits ?? false;
+    message.handOverMs = object.handOverMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseScaleResponse(): ScaleResponse {
+  return { pool: "", countBefore: 0, count: 0, leaving: [], reason: "" };
+}
+
+export const ScaleResponse: MessageFns<ScaleResponse> = {
+  encode(message: ScaleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pool !== "") {
+      writer.uint32(10).string(message.pool);
+    }
+    if (message.countBefore !== 0) {
+      writer.uint32(16).uint32(message.countBefore);
+    }
+    if (message.count !== 0) {
+      writer.uint32(24).uint32(message.count);
+    }
+    for (const v of message.leaving) {
+      LeavingNode.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScaleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScaleResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pool = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.countBefore = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.leaving.push(LeavingNode.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ScaleResponse>, I>>(base?: I): ScaleResponse {
+    return ScaleResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ScaleResponse>, I>>(object: I): ScaleResponse {
+    const message = createBaseScaleResponse() as any;
+    message.pool = object.pool ?? "";
+    message.countBefore = object.countBefore ?? 0;
+    message.count = object.count ?? 0;
+    message.leaving = object.leaving?.map((e) => LeavingNode.fromPartial(e)) || [];
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseLeavingNode(): LeavingNode {
+  return { nodeId: "", reason: "", handedOver: false };
+}
+
+export const LeavingNode: MessageFns<LeavingNode> = {
+  encode(message: LeavingNode, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.handedOver !== false) {
+      writer.uint32(24).bool(message.handedOver);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeavingNode {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeavingNode() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.handedOver = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LeavingNode>, I>>(base?: I): LeavingNode {
+    return LeavingNode.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LeavingNode>, I>>(object: I): LeavingNode {
+    const message = createBaseLeavingNode() as any;
+    message.nodeId = object.nodeId ?? "";
+    message.reason = object.reason ?? "";
+    message.handedOver = object.handedOver ?? false;
+    return message;
+  },
+};
+
 /** The coordinator's door for nodes. A lost node is a lease that ran out, never a failed poll. */
 export type MembershipServiceService = typeof MembershipServiceService;
 export const MembershipServiceService = {
@@ -1695,6 +1992,19 @@ export const MembershipServiceService = {
     responseSerialize: (value: ListNodesResponse): Buffer => Buffer.from(ListNodesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListNodesResponse => ListNodesResponse.decode(value),
   },
+  /**
+   * Makes the pool larger or smaller. Whoever has to leave hands over first; nothing that was
+   * committed is lost. The same again goes on with what has begun; another count takes its place.
+   */
+  scale: {
+    path: "/retake.v1.MembershipService/Scale" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ScaleRequest): Buffer => Buffer.from(ScaleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ScaleRequest => ScaleRequest.decode(value),
+    responseSerialize: (value: ScaleResponse): Buffer => Buffer.from(ScaleResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ScaleResponse => ScaleResponse.decode(value),
+  },
 } as const;
 
 export interface MembershipServiceServer extends UntypedServiceImplementation {
@@ -1705,6 +2015,11 @@ export interface MembershipServiceServer extends UntypedServiceImplementation {
   /** Asks for no more work: the answer comes when the node holds none. */
   drain: handleUnaryCall<DrainRequest, DrainResponse>;
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
+  /**
+   * Makes the pool larger or smaller. Whoever has to leave hands over first; nothing that was
+   * committed is lost. The same again goes on with what has begun; another count takes its place.
+   */
+  scale: handleUnaryCall<ScaleRequest, ScaleResponse>;
 }
 
 export interface MembershipServiceClient extends Client {
@@ -1767,6 +2082,25 @@ export interface MembershipServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListNodesResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Makes the pool larger or smaller. Whoever has to leave hands over first; nothing that was
+   * committed is lost. The same again goes on with what has begun; another count takes its place.
+   */
+  scale(
+    request: ScaleRequest,
+    callback: (error: ServiceError | null, response: ScaleResponse) => void,
+  ): ClientUnaryCall;
+  scale(
+    request: ScaleRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ScaleResponse) => void,
+  ): ClientUnaryCall;
+  scale(
+    request: ScaleRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ScaleResponse) => void,
   ): ClientUnaryCall;
 }
 
