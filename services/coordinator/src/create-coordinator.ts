@@ -15,8 +15,9 @@ import { leadAgainAndAgain } from "./loop/leadership.js";
 import { joinedNodesOnly, type NodeDiscovery } from "./loop/node-discovery.js";
 import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
+import { followPods } from "./pods/follow-pods.js";
+import { type OpenedPool, openPool, type PoolName } from "./pool/open-pool.js";
 import { PoolScaler } from "./pool/pool-scaler.js";
-import { createStaticPool } from "./pool/static-pool.js";
 import { type Cluster, notActive } from "./rpc/cluster.js";
 import { collectRegularly, defaultGarbageOptions, type GarbageOptions } from "./rpc/garbage.js";
 import { serveGrpc } from "./rpc/grpc-server.js";
@@ -51,6 +52,8 @@ export interface CoordinatorOptions {
   readonly tlsFolder?: string | undefined;
   /** host:port of /metrics, /livez and /readyz; none without. */
   readonly metricsListen?: string | undefined;
+  /** What starts and ends the nodes; without one, nobody does, and a pool can only shrink. */
+  readonly pool?: PoolName | undefined;
   /** Says over gRPC what can be called. Default false. */
   readonly reflects?: boolean | undefined;
   /** Leads by a Lease of Kubernetes: by its API server, which only this loads the client of. */
@@ -96,6 +99,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const lock = surroundings.createLock(stores.leaders);
   const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
   await mkdir(workFolder, { recursive: true });
+  const pool = await openPool(options.pool);
   let reign: Reign | undefined;
   const { expiresAtMs } = transport;
   const { discovery } = surroundings;
@@ -113,7 +117,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     ...{ nodeInfos: new Map(), nodeTokens: new Map() },
     ...{ coordinatorId: id, natsServers: options.natsServers ?? [], nowUnixMs: Date.now },
     videos: createVideoProbes(artifacts, workFolder),
-    scaler: new PoolScaler(createStaticPool(), { logger }),
+    scaler: new PoolScaler(pool.pool, { logger }),
     ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
     called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
   };
@@ -130,6 +134,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     onReign: (now) => {
       reign = now;
       server.setServing(now !== undefined);
+      if (now !== undefined) followPool(now, { ...pool, metrics, logger, coordinatorId: id });
     },
   });
   const garbage = { ...defaultGarbageOptions, ...options.garbage };
@@ -154,6 +159,26 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
       return closing;
     },
   };
+}
+
+/** What becomes of nodes is told to the pods that they run in, where they run in pods. */
+function followPool(
+  reign: Reign,
+  { kubernetes, metrics, logger, coordinatorId }: FollowedPool,
+): void {
+  if (kubernetes === undefined) return;
+  const about = { reign, coordinatorId, logger, nowUnixMs: Date.now };
+  void followPods({ ...kubernetes, ...about, onFailed: metrics.onPodWriteFailed }).catch(
+    (thrown: unknown) => {
+      logger.error({ err: thrown }, fromUnknown(thrown, "following pods").message);
+    },
+  );
+}
+
+interface FollowedPool extends Pick<OpenedPool, "kubernetes"> {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly coordinatorId: string;
 }
 
 /** Leads whenever nobody else does, until it is stopped. */

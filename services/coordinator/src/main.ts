@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 import { type CoordinatorOptions, createCoordinator } from "./create-coordinator.js";
+import { decodePoolName } from "./pool/open-pool.js";
 import type { GarbageOptions } from "./rpc/garbage.js";
 import { natsAuthorization, natsPermissions } from "./store/nats-permissions.js";
 
@@ -20,7 +21,10 @@ const usage = `node services/coordinator/dist/main.js [options]
   --kubernetes          lead by the Lease "coordinator" of the API server that KUBECONFIG, or the
                         pod's service account, names; --nats still holds what fences. Without: by
                         a lease in NATS
-  --kubernetes-namespace NAME  of that Lease (default: the account's or the context's own)
+  --kubernetes-namespace NAME  of that Lease, and of the pool (default: the account's or the
+                        context's own)
+  --pool KIND/NAME      what runs the nodes on Kubernetes, for retake scale: statefulset/NAME or
+                        leaderworkerset/NAME; none: nobody starts nodes
   --metrics HOST:PORT   where Prometheus asks for /metrics, and Kubernetes for /livez, /readyz
   --reflection          say over gRPC what can be called
   --lease-ms N          how long a silent node keeps its place (default 10000)
@@ -66,6 +70,7 @@ function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> 
     ...{ storeName: values["store-name"], storeFolder: values["store-folder"] },
     ...{ tokensFile: values.tokens, tlsFolder: values.tls, metricsListen: values.metrics },
     ...{ replicas: decodeReplicas(values.replicas), reflects: values.reflection },
+    pool: values.pool === undefined ? undefined : decodePoolName(values.pool, { flag: "--pool" }),
     leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
     kubernetes:
       values.kubernetes === true ? { namespace: values["kubernetes-namespace"] } : undefined,
@@ -83,7 +88,7 @@ function parsed(args: readonly string[]) {
         ...{ listen: text, advertise: text, nats: { type: "string", multiple: true } },
         ...{ "store-name": text, "store-folder": text, tokens: text, tls: text, metrics: text },
         ...{ replicas: text, "lease-ms": text, "leader-lease-ms": text },
-        "keep-edits-ms": text,
+        ...{ "keep-edits-ms": text, pool: text },
         ...{ help: { type: "boolean" }, reflection: { type: "boolean" } },
         "nats-permissions": { type: "boolean" },
         ...{ kubernetes: { type: "boolean" }, "kubernetes-namespace": text },

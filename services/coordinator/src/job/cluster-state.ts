@@ -18,11 +18,14 @@ export interface ClusterState {
   readonly shares: Readonly<Record<Place, ReadonlyMap<string, number>>>;
   /** Time for leases: goes neither back nor faster than ticks come. */
   readonly leaseClock: { readonly seenMs: number; readonly nowMs: number };
-  /** Nodes by name that leave the pool for good: who of them comes back gets no work. */
-  readonly leaving: ReadonlySet<string>;
+  /** Nodes by name that have to leave, by why: who of them comes back gets no work. */
+  readonly leaving: Readonly<Record<LeavingCause, ReadonlySet<string>>>;
   /** Events that were refused, by the reason of their refusal. */
   readonly refused: ReadonlyMap<string, number>;
 }
+
+/** The pool shrinks; or the machine that a node runs on shall be emptied. */
+export type LeavingCause = "pool" | "cordon";
 
 export interface EditView {
   readonly record: EditRecord;
@@ -203,7 +206,7 @@ export function standby(coordinatorId: string): ClusterState {
   return {
     ...{ coordinatorId, epoch: 0, role: "standby", isStoreFull: false },
     ...{ edits: new Map(), nodes: new Map(), refused: new Map() },
-    ...{ shares: noShares, leaving: new Set() },
+    ...{ shares: noShares, leaving: { pool: new Set(), cordon: new Set() } },
     leaseClock: { seenMs: 0, nowMs: 0 },
   };
 }

@@ -13,7 +13,7 @@ import { expireDeadlines } from "./deadlines.js";
 import type { Task } from "./edit-record.js";
 import type { CoordinatorEvent } from "./events.js";
 import { endStalls, expireLeases, onDrain, onGone, onHeartbeat, onJoined } from "./leases.js";
-import { onPoolSettled, onPoolShrinks } from "./pool-size.js";
+import { onMachinesCordoned, onPoolSettled, onPoolShrinks } from "./leaving.js";
 import { settle } from "./schedule.js";
 import { onRecordFound, onStoreFull, onStoreHasRoom, onTookOver } from "./takeover.js";
 import { heardOf, namedTask, onEnded, onFrame, onLatents, onProgress } from "./task-results.js";
@@ -99,6 +99,9 @@ function handle(turn: Turn, event: CoordinatorEvent): void {
       break;
     case "pool-settled":
       onPoolSettled(turn);
+      break;
+    case "machines-cordoned":
+      onMachinesCordoned(turn, event);
       break;
     case "task-finished":
     case "task-failed":

@@ -90,6 +90,8 @@ export type CoordinatorEvent =
   | { readonly kind: "pool-shrinks"; readonly leavers: readonly Leaver[] }
   /** The pool has its size, or keeps the one it had: every node is like any other again. */
   | { readonly kind: "pool-settled" }
+  /** The nodes on machines that take no more pods, all there are: they hand over, and are held. */
+  | { readonly kind: "machines-cordoned"; readonly leavers: readonly Leaver[] }
   // of tasks
   | ({ readonly kind: "task-progress"; readonly done: number; readonly total: number } & TaskOrigin)
   | ({ readonly kind: "task-finished"; readonly result: TaskResult } & TaskOrigin)

@@ -2,6 +2,7 @@ import type { NodeView } from "./cluster-state.js";
 import type { Failure } from "./edit-record.js";
 import { abortTask } from "./endings.js";
 import type { EventOf } from "./events.js";
+import { isLeaving } from "./leaving.js";
 import { goOnAlone } from "./lending.js";
 import { countFailure, loseTask, removeMember } from "./members.js";
 import { because, editOf, putNode, refuse, type Turn } from "./turn.js";
@@ -32,10 +33,10 @@ export function onJoined(turn: Turn, { info, rates }: EventOf<"node-joined">): v
   }
   if (isAnother) loseNode(turn, before, `node ${nodeId} has started again`);
   const nowMs = turn.state.leaseClock.nowMs;
-  const isLeaving = turn.state.leaving.has(nodeId);
+  const isHeld = isLeaving(turn.state, nodeId);
   const fresh: NodeView = {
-    ...{ info, rates, state: isLeaving ? "held" : "ready" },
-    reason: isLeaving ? "came back while its pool shrinks: it gets no work" : "joined",
+    ...{ info, rates, state: isHeld ? "held" : "ready" },
+    reason: isHeld ? "came back although it has to leave: it gets no work" : "joined",
     ...{ leaseEndsMs: 0, restsUntilMs: 0, joinedMs: nowMs, tasks: [], modelLoaded: "" },
   };
   const node = turn.state.nodes.get(nodeId) ?? fresh;

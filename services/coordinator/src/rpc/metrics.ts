@@ -12,6 +12,8 @@ export interface Metrics {
   readonly onDecision: (event: CoordinatorEvent, decision: Decision) => void;
   /** Of callers whose certificate is not of the right role. */
   readonly onRefused: (refusal: Refusal) => void;
+  /** Of what is told to pods of Kubernetes. */
+  readonly onPodWriteFailed: (what: "condition" | "event") => void;
 }
 
 /** @param reign  the one under way, if any: its gauges are read when somebody asks */
@@ -37,10 +39,7 @@ export function createMetrics(
     ...{ name: "retake_events_refused_total", help: "Events that were refused", registers },
     labelNames: ["reason"],
   });
-  const calls = new Counter({
-    ...{ name: "retake_calls_refused_total", help: "Calls without the right role", registers },
-    labelNames: ["service", "caller"],
-  });
+  const { calls, podWrites } = outside(registers);
   const effects = new Counter({
     ...{ name: "retake_effects_total", help: "What was decided to be done", registers },
     labelNames: ["kind"],
@@ -54,6 +53,7 @@ export function createMetrics(
   const onJobDecision = createJobMetrics(registry, reign, nowUnixMs);
   return {
     registry,
+    onPodWriteFailed: (what) => podWrites.inc({ what }),
     onRefused: ({ service, caller }) => calls.inc({ service, caller }),
     onDecision: (event, decision) => {
       const { kind } = event;
@@ -98,6 +98,20 @@ function byState(
       discovery.places().map(({ nodeId }) => (state.nodes.has(nodeId) ? "joined" : "absent")),
     ),
   );
+}
+
+/** What others would not take, or should not have asked. */
+function outside(registers: Registry[]) {
+  return {
+    calls: new Counter({
+      ...{ name: "retake_calls_refused_total", help: "Calls without the right role", registers },
+      labelNames: ["service", "caller"],
+    }),
+    podWrites: new Counter({
+      ...{ name: "retake_pod_writes_failed_total", help: "What pods could not be told", registers },
+      labelNames: ["what"],
+    }),
+  };
 }
 
 function single(

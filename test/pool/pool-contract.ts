@@ -1,8 +1,7 @@
+import { type Pool, PoolScaler } from "@retake/coordinator/pool";
 import { RetakeError } from "@retake/errors";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Pool } from "../pool.js";
-import { PoolScaler } from "../pool-scaler.js";
-import { type ANodePool, silent } from "./scaled-reign.js";
+import { type ANodePool, silent } from "./node-pool.js";
 
 /** A pool of three nodes, and who plays their processes and whatever controls them. */
 export interface PoolWorld {
@@ -21,7 +20,7 @@ export function describePool(name: string, create: () => Promise<PoolWorld>): vo
     const worlds: PoolWorld[] = [];
     afterEach(async () => {
       for (const world of worlds.splice(0)) {
-        world.nodes.close();
+        world.nodes.end("the test is over");
         await world.close();
       }
     });
@@ -31,8 +30,8 @@ export function describePool(name: string, create: () => Promise<PoolWorld>): vo
       const { nodes, pool } = world;
       const late = new AbortController();
       const scaler = new PoolScaler(pool, { logger: silent, deadline: () => late.signal });
-      const scale = (count: number) => scaler.scale(nodes.reign, { count, handOverMs: 1 });
-      const size = async () => (await pool.view(nodes.reign.state.nodes, nodes.reign.signal)).count;
+      const scale = (count: number) => scaler.scale(nodes, { count, handOverMs: 1 });
+      const size = async () => (await pool.view(nodes.state.nodes, nodes.signal)).count;
       return { ...world, scale, late, size };
     };
     describeSizes(begin);
@@ -63,7 +62,7 @@ function describeSizes(begin: () => Promise<Begun>): void {
     await act();
     const left = all.filter((nodeId) => !namesOf(leaving).includes(nodeId));
     expect([left.length, [...nodes.running]]).toEqual([1, left]);
-    expect([await size(), [...nodes.reign.state.nodes.keys()]]).toEqual([1, left]);
+    expect([await size(), [...nodes.state.nodes.keys()]]).toEqual([1, left]);
   });
 
   it("asks for nothing where the size is right, and disturbs nobody", async () => {
@@ -83,9 +82,7 @@ function describeSizes(begin: () => Promise<Begun>): void {
     if (grows) await (await asked).ended;
     else await expect(asked).rejects.toMatchObject({ reason: "pool-fixed" });
     expect(await size()).toBe(grows ? 4 : 3);
-    expect([...nodes.reign.state.nodes.values()].every(({ state }) => state === "ready")).toBe(
-      true,
-    );
+    expect([...nodes.state.nodes.values()].every(({ state }) => state === "ready")).toBe(true);
   });
 
   it("may shrink to nothing", async () => {
@@ -99,15 +96,15 @@ function describeSizes(begin: () => Promise<Begun>): void {
 function describeHandOver(begin: () => Promise<Begun>): void {
   it("keeps its size until the last one that leaves has handed over", async () => {
     const { nodes, scale, act } = await begin();
-    await nodes.makeBusy();
+    nodes.makeBusy();
     const scaling = await scale(1);
     const [first = "", second = ""] = namesOf(scaling.leaving);
     expect([nodes.stateOf(first), nodes.stateOf(second)]).toEqual(["draining", "draining"]);
-    await nodes.handOver(first);
+    nodes.handOver(first);
     await act();
     expect([...scaling.busy]).toEqual([second]);
     expect(nodes.running.has(second)).toBe(true);
-    await nodes.handOver(second);
+    nodes.handOver(second);
     expect(await scaling.ended).toEqual(new Set());
     await act();
     expect(nodes.running.size).toBe(1);
@@ -115,7 +112,7 @@ function describeHandOver(begin: () => Promise<Begun>): void {
 
   it("shrinks all the same when they take too long, and says who did", async () => {
     const { nodes, scale, late, size } = await begin();
-    await nodes.makeBusy();
+    nodes.makeBusy();
     const { leaving, ended } = await scale(1);
     late.abort();
     expect(await ended).toEqual(new Set(namesOf(leaving)));
@@ -124,21 +121,21 @@ function describeHandOver(begin: () => Promise<Begun>): void {
 
   it("takes the same request again as the same change", async () => {
     const { nodes, scale } = await begin();
-    await nodes.makeBusy();
+    nodes.makeBusy();
     const [one, again] = await Promise.all([scale(1), scale(1)]);
     expect(again).toBe(one);
   });
 
   it("lets another count take the place of what is under way", async () => {
     const { nodes, scale, act } = await begin();
-    await nodes.makeBusy();
+    nodes.makeBusy();
     const before = await scale(2);
     const replaced = before.ended.catch((thrown: unknown) => thrown);
     const { ended } = await scale(1);
     expect(await replaced).toBeInstanceOf(RetakeError);
     expect(await replaced).toMatchObject({ reason: "scale-replaced" });
     for (const nodeId of [...nodes.running]) {
-      if (nodes.stateOf(nodeId) === "draining") await nodes.handOver(nodeId);
+      if (nodes.stateOf(nodeId) === "draining") nodes.handOver(nodeId);
     }
     await ended;
     await act();
@@ -147,9 +144,9 @@ function describeHandOver(begin: () => Promise<Begun>): void {
 
   it("ends with the lead of its coordinator, and tells who waits", async () => {
     const { nodes, scale, size } = await begin();
-    await nodes.makeBusy();
+    nodes.makeBusy();
     const { ended } = await scale(1);
-    nodes.reign.end("another leads");
+    nodes.end("another leads");
     await expect(ended).rejects.toMatchObject({ reason: "not-active" });
     expect(await size()).toBeGreaterThan(0);
   });

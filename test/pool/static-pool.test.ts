@@ -1,15 +1,15 @@
-import { createStaticPool } from "./static-pool.js";
-import { describePool } from "./testing/pool-contract.js";
-import { ANodePool } from "./testing/scaled-reign.js";
+import { createStaticPool } from "@retake/coordinator/pool";
+import { ANodePool } from "./node-pool.js";
+import { describePool } from "./pool-contract.js";
 
 describePool("static", async () => {
   const nodes = new ANodePool(["a", "b", "c"]);
   /** What has drained ends its process, and nobody starts it again. */
   const act = async (): Promise<void> => {
-    const ended = [...nodes.reign.state.nodes.values()].filter(
+    const ended = [...nodes.state.nodes.values()].filter(
       ({ state, tasks }) => state === "draining" && tasks.length === 0,
     );
-    nodes.end(ended.map(({ info }) => info.nodeId));
+    nodes.endProcesses(ended.map(({ info }) => info.nodeId));
   };
   return { pool: createStaticPool(), nodes, act, grows: false, close: async () => {} };
 });

@@ -1,19 +1,18 @@
+import { type Pool, PoolScaler } from "@retake/coordinator/pool";
 import { Code, RetakeError } from "@retake/errors";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Pool } from "./pool.js";
-import { PoolScaler } from "./pool-scaler.js";
-import { ANodePool, silent } from "./testing/scaled-reign.js";
+import { ANodePool, silent } from "./node-pool.js";
 
 const open: ANodePool[] = [];
 afterEach(() => {
-  for (const nodes of open.splice(0)) nodes.close();
+  for (const nodes of open.splice(0)) nodes.end("the test is over");
 });
 
 /** Two pods of a StatefulSet, of which one is to go; and what the API is asked for. */
 async function shrinking(resize: Pool["resize"] = async () => {}) {
   const nodes = new ANodePool(["p-0", "p-1"]);
   open.push(nodes);
-  await nodes.makeBusy();
+  nodes.makeBusy();
   const asked: number[] = [];
   const pool: Pool = {
     view: async () => ({ kind: "stateful-set", name: "p", count: asked.at(-1) ?? 2 }),
@@ -24,12 +23,11 @@ async function shrinking(resize: Pool["resize"] = async () => {}) {
   };
   const never = new AbortController().signal;
   const scaler = new PoolScaler(pool, { logger: silent, deadline: () => never });
-  const { ended } = await scaler.scale(nodes.reign, { count: 1, handOverMs: 1 });
+  const { ended } = await scaler.scale(nodes, { count: 1, handOverMs: 1 });
   return { nodes, scaler, ended, asked };
 }
 
-const settled = (nodes: ANodePool): Promise<void> =>
-  nodes.reign.changed("nodes", nodes.reign.signal);
+const settled = (nodes: ANodePool): Promise<void> => nodes.changed("nodes", nodes.signal);
 
 describe("PoolScaler", () => {
   it("takes a process that was started again as handed over, and holds it", async () => {
@@ -39,8 +37,8 @@ describe("PoolScaler", () => {
     expect(await ended).toEqual(new Set());
     expect(asked).toEqual([1]);
     expect(nodes.stateOf("p-1")).toBe("held");
-    nodes.end(["p-1"]);
-    await expect.poll(() => nodes.reign.state.leaving.size).toBe(0);
+    nodes.endProcesses(["p-1"]);
+    await expect.poll(() => nodes.state.leaving.pool.size).toBe(0);
     nodes.join("p-1", "p-1-later");
     expect(nodes.stateOf("p-1")).toBe("ready");
   });
@@ -49,7 +47,7 @@ describe("PoolScaler", () => {
     const { nodes, scaler, ended, asked } = await shrinking();
     nodes.join("p-1", "p-1-again");
     await ended;
-    await scaler.scale(nodes.reign, { count: 1, handOverMs: 1 });
+    await scaler.scale(nodes, { count: 1, handOverMs: 1 });
     expect([nodes.stateOf("p-1"), asked]).toEqual(["held", [1]]);
   });
 
@@ -57,7 +55,7 @@ describe("PoolScaler", () => {
     const { nodes, scaler, ended, asked } = await shrinking();
     nodes.join("p-1", "p-1-again");
     await ended;
-    await scaler.scale(nodes.reign, { count: 2, handOverMs: 1 });
+    await scaler.scale(nodes, { count: 2, handOverMs: 1 });
     expect([nodes.stateOf("p-1"), asked]).toEqual(["ready", [1, 2]]);
   });
 
