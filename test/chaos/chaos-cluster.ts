@@ -21,8 +21,21 @@ export interface ChaosClusterOptions {
   readonly coordinatorCount?: number;
   readonly faultPoints: readonly FaultPoint[];
   readonly onHeld: (holding: Holding) => void;
+  /** What runs the nodes; without, they have names of their own. */
+  readonly pool?: NodeControl | undefined;
   /** Tenants and their tokens; "cluster" must be one. Without, nobody needs a token. */
   readonly tokens?: Readonly<Record<string, string>>;
+}
+
+/** Whoever starts and ends the nodes of a cluster. */
+export interface NodeControl {
+  /** More arguments of the coordinator. */
+  readonly coordinatorArgs: readonly string[];
+  readonly nameOf: (index: number) => string;
+  /** Whether a node that has ended by itself is started again. */
+  readonly comesBack: (nodeId: string, exitCode: number | null) => boolean;
+  /** Told of every line of a node's log. */
+  readonly onLine: (nodeId: string, line: Readonly<Record<string, unknown>>) => void;
 }
 
 /** A node, and the links over which it is reached and reaches its coordinator. */
@@ -90,7 +103,7 @@ export async function startChaosCluster(options: ChaosClusterOptions): Promise<C
   const client = new ClusterClient(door.port, options.tokens?.["cluster"]);
   const starting = ports.slice(coordinatorCount).map((port, index) =>
     startNode(options, {
-      ...{ port, coordinatorPort, nodeId: `node-${index + 1}` },
+      ...{ port, coordinatorPort, nodeId: options.pool?.nameOf(index) ?? `node-${index + 1}` },
       moreArgs: tokenFiles.ofNode,
     }),
   );
@@ -114,14 +127,15 @@ export async function startChaosCluster(options: ChaosClusterOptions): Promise<C
 }
 
 function coordinatorArgs(
-  { folder, leaseMs, natsCount, leaderLeaseMs = leaderLeaseMsDefault }: ChaosClusterOptions,
+  options: ChaosClusterOptions,
   { port, servers }: { readonly port: number; readonly servers: readonly string[] },
 ): readonly string[] {
+  const { folder, leaseMs, natsCount, leaderLeaseMs = leaderLeaseMsDefault } = options;
   return [
     ...[coordinatorMain, "--listen", `127.0.0.1:${port}`, "--lease-ms", `${leaseMs}`],
     ...servers.flatMap((url) => ["--nats", url]),
     ...["--replicas", `${natsCount}`, "--leader-lease-ms", `${leaderLeaseMs}`],
-    ...["--store-folder", join(folder, "artifacts")],
+    ...["--store-folder", join(folder, "artifacts"), ...(options.pool?.coordinatorArgs ?? [])],
   ];
 }
 
@@ -149,7 +163,8 @@ async function startNode(
   const { nodeId, port, coordinatorPort, moreArgs } = about;
   const [up, down] = [await createLink(coordinatorPort), await createLink(port)];
   const process = startProcess(options, {
-    ...{ name: nodeId, onLine: () => undefined },
+    ...{ name: nodeId, onLine: (line) => options.pool?.onLine(nodeId, line) },
+    comesBack: (exitCode) => options.pool?.comesBack(nodeId, exitCode) ?? true,
     args: [
       ...[nodeMain, "--coordinator", `127.0.0.1:${up.port}`, "--node-id", nodeId],
       ...["--model", tinyModel, "--threads", "1", "--cache", options.cacheDir],
@@ -162,7 +177,10 @@ async function startNode(
 
 function startProcess(
   { folder, faultPoints, onHeld }: ChaosClusterOptions,
-  about: Pick<ConstructorParameters<typeof HeldProcess>[0], "name" | "args" | "onLine">,
+  about: Pick<
+    ConstructorParameters<typeof HeldProcess>[0],
+    "name" | "args" | "onLine" | "comesBack"
+  >,
 ): HeldProcess {
   const logPath = join(folder, `${about.name}.log`);
   return new HeldProcess({ ...about, logPath, faultPoints, onHeld });

@@ -19,6 +19,8 @@ export interface HeldProcessOptions {
   readonly onHeld: (holding: Holding) => void;
   /** Told of every line of its log. */
   readonly onLine: (line: Readonly<Record<string, unknown>>) => void;
+  /** Whether it is started again when it has ended. Default always. */
+  readonly comesBack?: ((exitCode: number | null) => boolean) | undefined;
 }
 
 /** A process of the cluster that tells where it is, and is started again when it dies. */
@@ -47,6 +49,15 @@ export class HeldProcess {
     this.#child?.kill(signal);
   }
 
+  get isRunning(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Starts it again, once it has ended and did not come back. */
+  start(): void {
+    if (!this.isRunning) this.#spawn();
+  }
+
   /** Lets it end, and waits until it has. */
   async stop(signal: NodeJS.Signals): Promise<void> {
     this.#isStopping = true;
@@ -57,7 +68,7 @@ export class HeldProcess {
   }
 
   #spawn(): void {
-    const { args, faultPoints, onHeld } = this.#options;
+    const { args, faultPoints, onHeld, comesBack = () => true } = this.#options;
     this.lives += 1;
     // Armed with a point that is none, too: then it ends with this process, however that ends.
     const names = ["none", ...faultPoints].join(",");
@@ -80,8 +91,8 @@ export class HeldProcess {
       createInterface(child.stdout).on("line", (line) => this.#onLine(line));
     }
     this.#ended = new Promise((resolve) => {
-      child.once("close", () => {
-        if (!this.#isStopping) this.#spawn();
+      child.once("close", (exitCode) => {
+        if (!this.#isStopping && comesBack(exitCode)) this.#spawn();
         resolve();
       });
     });
