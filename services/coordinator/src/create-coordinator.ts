@@ -16,7 +16,7 @@ import { joinedNodesOnly, type NodeDiscovery } from "./loop/node-discovery.js";
 import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
 import { followPods } from "./pods/follow-pods.js";
-import { type OpenedPool, openPool, type PoolName } from "./pool/open-pool.js";
+import { type OpenedPool, openPool, type PoolSetting } from "./pool/open-pool.js";
 import { PoolScaler } from "./pool/pool-scaler.js";
 import { type Cluster, notActive } from "./rpc/cluster.js";
 import { collectRegularly, defaultGarbageOptions, type GarbageOptions } from "./rpc/garbage.js";
@@ -53,7 +53,7 @@ export interface CoordinatorOptions {
   /** host:port of /metrics, /livez and /readyz; none without. */
   readonly metricsListen?: string | undefined;
   /** What starts and ends the nodes; without one, nobody does, and a pool can only shrink. */
-  readonly pool?: PoolName | undefined;
+  readonly pool?: PoolSetting | undefined;
   /** Says over gRPC what can be called. Default false. */
   readonly reflects?: boolean | undefined;
   /** Leads by a Lease of Kubernetes: by its API server, which only this loads the client of. */

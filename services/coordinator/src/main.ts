@@ -70,7 +70,7 @@ function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> 
     ...{ storeName: values["store-name"], storeFolder: values["store-folder"] },
     ...{ tokensFile: values.tokens, tlsFolder: values.tls, metricsListen: values.metrics },
     ...{ replicas: decodeReplicas(values.replicas), reflects: values.reflection },
-    pool: values.pool === undefined ? undefined : decodePoolName(values.pool, { flag: "--pool" }),
+    pool: poolOf(values),
     leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
     kubernetes:
       values.kubernetes === true ? { namespace: values["kubernetes-namespace"] } : undefined,
@@ -98,6 +98,11 @@ function parsed(args: readonly string[]) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     throw badOption(`command line: ${message}; see --help`, thrown);
   }
+}
+
+function poolOf({ pool, "kubernetes-namespace": namespace }: ReturnType<typeof parsed>) {
+  if (pool === undefined) return undefined;
+  return { ...decodePoolName(pool, { flag: "--pool" }), namespace };
 }
 
 function decodeReplicas(text: string | undefined): 1 | 3 | undefined {

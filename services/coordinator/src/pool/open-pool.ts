@@ -12,6 +12,11 @@ const kinds: ReadonlyMap<string, PoolTarget["kind"]> = new Map([
   ["leaderworkerset", "leader-worker-set"],
 ]);
 
+export interface PoolSetting extends PoolName {
+  /** Default: that of the service account, or of the kubeconfig's context. */
+  readonly namespace: string | undefined;
+}
+
 export interface OpenedPool {
   readonly pool: Pool;
   /** Where its pods are; undefined for nodes that are no pods. */
@@ -32,18 +37,19 @@ export function decodePoolName(text: string, { flag }: { readonly flag: string }
 }
 
 /**
- * The pool that a coordinator scales: a controller's in its own namespace; without a name, the
- * nodes that have joined, however they were started.
+ * The pool that a coordinator scales: a controller's; without a name, the nodes that have joined,
+ * however they were started.
  *
  * @throws RetakeError  `bad-option` where there is no API server to ask
  */
-export async function openPool(named: PoolName | undefined): Promise<OpenedPool> {
+export async function openPool(named: PoolSetting | undefined): Promise<OpenedPool> {
   if (named === undefined) return { pool: createStaticPool(), kubernetes: undefined };
   // Its library is large, and a coordinator without Kubernetes starts without it.
   const { createKubeClient, findKubernetes } = await import("../kubernetes/index.js");
   const { createKubernetesPool } = await import("./kubernetes-pool.js");
-  const { transport, namespace = "default" } = findKubernetes();
-  const client = createKubeClient({ transport });
+  const found = findKubernetes();
+  const namespace = named.namespace ?? found.namespace ?? "default";
+  const client = createKubeClient({ transport: found.transport });
   const pool = createKubernetesPool(client, { ...named, namespace });
   return { pool, kubernetes: { client, namespace } };
 }
