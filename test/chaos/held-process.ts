@@ -53,9 +53,9 @@ export class HeldProcess {
     return this.#child?.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Starts it again, once it has ended and did not come back. */
+  /** Starts it again, once it has ended and did not come back; not when it was to stop for good. */
   start(): void {
-    if (!this.isRunning) this.#spawn();
+    if (!this.isRunning && !this.#isStopping) this.#spawn();
   }
 
   /** Lets it end, and waits until it has. */

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   digestOf,
   followEdit,
@@ -163,6 +163,20 @@ describe("a cluster of two nodes", () => {
     const none = await cluster.ask(["get", "e0", "--json"]);
     expect(none.code).toBe(3);
     expect(none.err).toContain('"reason":"edit-unknown"');
+  });
+
+  it("shrinks to one node, which stays the only one, and says that it starts none", async () => {
+    const { out } = await cluster.ask(["scale", "1", "--wait"]);
+    expect(out).toMatch(/^static pool: 2 -> 1; .*\nnode-[12] {2}has handed over: it is idle\n$/s);
+    await vi.waitFor(async () => {
+      const { nodes }: { nodes: unknown[] } = JSON.parse(
+        (await cluster.ask(["nodes", "--json"])).out,
+      );
+      expect(nodes).toHaveLength(1);
+    }, 60_000);
+    const more = await cluster.ask(["scale", "2", "--json"]);
+    expect(more.code).toBe(6);
+    expect(more.err).toContain('"reason":"pool-fixed"');
   });
 });
 

@@ -177,8 +177,8 @@ describe("scale-in of a StatefulSet, in the middle", () => {
     open = await start("stateful-set", await statefulSetNodes(workplace.path));
   }, caseDurationMsMax);
   afterAll(async () => {
-    await open.cluster.stop();
     await open.pool.close();
+    await open.cluster.stop();
   });
 
   it.each([
