@@ -150,6 +150,7 @@ export interface Manifest {
   /** Of a role. */
   readonly rules?: readonly AccessRule[];
   /** Of its binding. */
+  readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly subjects?: readonly { readonly kind: string; readonly name: string }[];
 }
 

@@ -34,7 +34,12 @@ const policyLevels = ["enforce", "audit", "warn"];
 const accessNeeded = new Set([
   ...["get leases coordinator", "update leases coordinator"],
   ...["list endpointslices", "watch endpointslices"],
+  ...["get statefulsets/scale gpu-node", "patch statefulsets/scale gpu-node"],
+  ...["get leaderworkersets/scale gpu-node", "patch leaderworkersets/scale gpu-node"],
+  ...["get pods", "list pods", "watch pods", "patch pods/status", "create events"],
 ]);
+/** Of what lies in no namespace: machines, to look at. */
+const clusterAccessNeeded = new Set(["get nodes", "list nodes", "watch nodes"]);
 
 const accessesOf = ({ resources, verbs, resourceNames = [""] }: AccessRule): string[] =>
   verbs.flatMap((verb) =>
@@ -49,7 +54,9 @@ const identity: readonly Policy[] = [
     return missing.length === 0 ? undefined : `no ${missing.join(", no ")}`;
   }),
   objectPolicy("an object lies in the namespace", ({ kind, metadata }) =>
-    kind === "Namespace" || metadata.namespace === "retake" ? undefined : "expected retake",
+    /^(Namespace$|Cluster)/.test(kind) || metadata.namespace === "retake"
+      ? undefined
+      : "expected retake",
   ),
   wholePolicy("no object is there twice", (objects) => {
     const names = objects.map(nameOf);
@@ -64,11 +71,14 @@ const identity: readonly Policy[] = [
     );
     return isRestricted ? undefined : "Namespace: expected it on all three levels";
   }),
-  objectPolicy("coordinators have one role, of what they need; nobody has another", (object) => {
+  objectPolicy("coordinators have roles of what they need; nobody has another", (object) => {
     const { kind, metadata, rules = [], subjects = [] } = object;
     if (!/^(Cluster)?Role(Binding)?$/.test(kind)) return undefined;
-    const isOurs = /^Role/.test(kind) && metadata.name === "coordinator";
-    const surplus = rules.flatMap(accessesOf).find((access) => !accessNeeded.has(access));
+    const isOfCluster = kind.startsWith("Cluster");
+    const own = isOfCluster ? ["retake-coordinator"] : ["coordinator", "coordinator-pool"];
+    const isOurs = own.includes(metadata.name);
+    const needed = isOfCluster ? clusterAccessNeeded : accessNeeded;
+    const surplus = rules.flatMap(accessesOf).find((access) => !needed.has(access));
     const other = subjects.find(({ name }) => name !== "coordinator");
     if (surplus !== undefined) return `${surplus} is not needed`;
     return isOurs && other === undefined ? undefined : "expected the coordinator's only";

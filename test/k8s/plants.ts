@@ -153,18 +153,38 @@ const ofObjects: readonly Plant[] = [
     ...{ path: [...labels, "pod-security.kubernetes.io/enforce"], value: "baseline" },
   },
   {
-    rule: "coordinators have one role, of what they need; nobody has another",
+    rule: "coordinators have roles of what they need; nobody has another",
     ...{ error: "a binding", at: "ServiceAccount/nats" },
     ...{ path: ["kind"], value: "ClusterRoleBinding" },
   },
   {
-    rule: "coordinators have one role, of what they need; nobody has another",
+    rule: "coordinators have roles of what they need; nobody has another",
     ...{ error: "any Lease", at: "Role/coordinator", path: ["rules", 0, "resourceNames!"] },
   },
   {
-    rule: "coordinators have one role, of what they need; nobody has another",
+    rule: "coordinators have roles of what they need; nobody has another",
     ...{ error: "for nodes, too", at: "RoleBinding/coordinator" },
     ...{ path: ["subjects", 0, "name"], value: "gpu-node" },
+  },
+  {
+    rule: "coordinators have roles of what they need; nobody has another",
+    ...{ error: "any StatefulSet", at: "Role/coordinator-pool" },
+    path: ["rules", 0, "resourceNames!"],
+  },
+  {
+    rule: "coordinators have roles of what they need; nobody has another",
+    ...{ error: "pods deleted", at: "Role/coordinator-pool" },
+    ...{ path: ["rules", 2, "verbs", 0], value: "delete" },
+  },
+  {
+    rule: "coordinators have roles of what they need; nobody has another",
+    ...{ error: "machines cordoned by us", at: "ClusterRole/retake-coordinator" },
+    ...{ path: ["rules", 0, "verbs", 0], value: "patch" },
+  },
+  {
+    rule: "coordinators have roles of what they need; nobody has another",
+    ...{ error: "pods of all namespaces", at: "ClusterRole/retake-coordinator" },
+    ...{ path: ["rules", 0, "resources", 0], value: "pods" },
   },
   {
     ...{ rule: "no secret is in the repository", error: "one", at: "ConfigMap/nats-config" },

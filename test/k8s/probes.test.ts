@@ -25,6 +25,7 @@ const patience = { timeout: 60_000, interval: 100 };
 describe("the pods, run on this machine with the arguments and probes of their manifests", () => {
   const folder = mkdtempSync(join(tmpdir(), "retake-pods-"));
   const leasePath = "/apis/coordination.k8s.io/v1/namespaces/retake/leases/coordinator";
+  const podPath = "/api/v1/namespaces/retake/pods/gpu-node-0";
   const state = new ApiState();
   let apiServer: FakeApiServer;
   let kubeconfig: string;
@@ -61,6 +62,7 @@ describe("the pods, run on this machine with the arguments and probes of their m
     writeFileSync(join(folder, "token"), token);
     apiServer = await startFakeApiServer(state);
     state.put(leasePath, { metadata: {} });
+    state.put(podPath, { spec: { nodeName: "machine" } });
     state.faults.permits = permitsOf(objects, "coordinator");
     kubeconfig = (await writeKubeconfig(folder, apiServer, "of-the-account")).path;
     const programPath = await natsProgram();
@@ -117,7 +119,16 @@ describe("the pods, run on this machine with the arguments and probes of their m
   it("coordinators ask the API server for what their role lets them, and say who leads", () => {
     const asked = new Set(state.requests.map((request) => request.replace(/\?.*/, "")));
     const slices = "/apis/discovery.k8s.io/v1/namespaces/retake/endpointslices";
-    expect([...asked].sort()).toEqual([`GET ${leasePath}`, `GET ${slices}`, `PUT ${leasePath}`]);
+    const pods = "/api/v1/namespaces/retake/pods";
+    expect([...asked].sort()).toEqual(
+      [
+        ...[`GET ${leasePath}`, `PUT ${leasePath}`, `GET ${slices}`, `GET ${pods}`],
+        ...["GET /api/v1/nodes", `GET ${podPath}`, `PATCH ${podPath}/status`],
+        "POST /api/v1/namespaces/retake/events",
+      ].sort(),
+    );
+    const [joined] = Object(state.object(podPath)?.status).conditions;
+    expect(joined).toMatchObject({ type: "retake.dev/Joined", status: "True" });
     expect(state.refusedCount).toBe(0);
     expect(Object(state.object(leasePath)?.spec).leaseTransitions).toBeGreaterThan(0);
   });
