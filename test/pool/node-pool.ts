@@ -12,7 +12,7 @@ import { Code, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 
 export const silent = pino({ level: "silent" });
-const model = { hash: "m", name: "M", tunedParameters: 1, frameCoupling: null };
+const model = { hash: "m", name: "M", tunedParameters: 1, frameCoupling: null, passMemory: [] };
 const rates = { flopsPerSecond: 1, bytesPerSecond: 1, roundTripMs: 1, passes: [] };
 const spec: EditSpec = {
   ...{ sourcePrompt: "s", prompts: ["p"], negativePrompt: "", videoId: "v", model: "m" },
@@ -75,7 +75,7 @@ export class ANodePool implements ScaledReign {
   join(nodeId: string, incarnation = `${nodeId}-1`): void {
     const info = {
       ...{ nodeId, incarnation, protocolVersion: 1, address: `${nodeId}:1` },
-      ...{ memoryBytes: 0, numericsId: "n", models: [model] },
+      ...{ memoryBytes: 0, engine: "onnx-cpu", numericsId: "n", models: [model] },
     };
     this.running.add(nodeId);
     const { refusal } = this.tell({ kind: "node-joined", info, rates });
