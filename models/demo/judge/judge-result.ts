@@ -14,8 +14,8 @@ export interface JudgedFile {
 }
 
 /**
- * Judges the edits in a folder that `retake edit` or `retake demo` wrote, where its clip lies beside a
- * `tracks.json`: prompts of which the clip's entry says nothing are left out.
+ * Judges the edits in a folder that `retake edit` or `retake demo` wrote, where its clip lies
+ * beside a `tracks.json`: prompts of which the clip's entry says nothing are left out.
  *
  * @throws Error  if the folder holds no result, or one of a clip whose truth is not known
  */

@@ -1,6 +1,6 @@
 /**
- * `npm run demo-model:judge -- --result DIR`: the figures of an edit of a clip whose truth is known.
- * `npm run demo` ends with it.
+ * `npm run demo-model:judge -- --result DIR`: the figures of an edit of a clip whose truth is
+ * known. `npm run demo` ends with it.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -10,8 +10,8 @@ export interface Signs {
   /** How much more the latents change from frame to frame than the clip's do: 0 is alike. */
   readonly change: number;
   /**
-   * Mean squared difference of the edit's latents from the reconstruction's: how much the prompt still
-   * decides. A network that was tuned for too long gives the clip back whatever it is asked for.
+   * Mean squared difference of the edit's latents from the reconstruction's: how much the prompt
+   * still decides. A network that was tuned for too long gives the clip back whatever it is asked.
    */
   readonly response: number;
 }

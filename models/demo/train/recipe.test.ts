@@ -7,7 +7,7 @@ const changedBy = (steps: Parameters<typeof withSteps>[1]): readonly string[] =>
   );
 
 describe("phaseHash", () => {
-  it("changes with the phase's own settings and with those that it builds on, with no others", () => {
+  it("changes with the settings of the phase and of those before it, with no others", () => {
     expect(changedBy({})).toEqual([]);
     expect(changedBy({ vae: 7 })).toEqual(["vae", "unet", "clip", "decoder"]);
     expect(changedBy({ unet: 7 })).toEqual(["unet", "clip"]);

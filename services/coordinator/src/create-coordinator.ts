@@ -105,9 +105,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const { discovery } = surroundings;
   const about = { version: ownVersion(), nowUnixMs: Date.now, expiresAtMs, discovery };
   const metrics = createMetrics(() => reign, about);
-  // Members of a tuning exchange gradients over NATS: without one, each tunes alone.
-  const alone = (options.natsServers ?? []).length === 0 ? { membersMax: 1 } : {};
-  const decideOptions = { ...defaultOptions, ...alone, protocolVersion, ...options.decide };
+  const decideOptions = decideOptionsOf(options);
   const cluster: Cluster = {
     reign: () => {
       if (reign === undefined || reign.signal.aborted) throw notActive();
@@ -121,12 +119,10 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
     called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
   };
-  const { reflects = false } = options;
-  const onRefused = (refusal: Refusal): void => {
-    metrics.onRefused(refusal);
-    logCallError(logger, refusal.error);
-  };
-  const server = await serveGrpc(cluster, { listen, reflects, transport, onRefused });
+  const onRefused = refusalTold(metrics, logger);
+  const server = await serveGrpc(cluster, {
+    ...{ listen, reflects: options.reflects ?? false, transport, onRefused },
+  });
   const isReady = (): boolean => server.isServing();
   const metricsServer = await openMetrics({ registry: metrics.registry, isReady }, options);
   const leading = lead(options, cluster, {
@@ -159,6 +155,12 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
       return closing;
     },
   };
+}
+
+/** Members of a tuning exchange gradients over NATS: without one, each tunes alone. */
+function decideOptionsOf({ natsServers = [], decide }: CoordinatorOptions): DecideOptions {
+  const alone = natsServers.length === 0 ? { membersMax: 1 } : {};
+  return { ...defaultOptions, ...alone, protocolVersion, ...decide };
 }
 
 /** What becomes of nodes is told to the pods that they run in, where they run in pods. */
@@ -345,6 +347,13 @@ async function openMetrics(
   decodeAddressToListen(metricsListen);
   return serveMetrics(about, metricsListen);
 }
+
+const refusalTold =
+  (metrics: Metrics, logger: Logger) =>
+  (refusal: Refusal): void => {
+    metrics.onRefused(refusal);
+    logCallError(logger, refusal.error);
+  };
 
 function logCallError(logger: Logger, error: RetakeError): void {
   const { code, reason, message } = error;

@@ -48,12 +48,16 @@ export function decide(
 const isEnd = ({ kind }: CoordinatorEvent): boolean =>
   kind === "task-finished" || kind === "task-failed";
 
+function onTick(turn: Turn): void {
+  expireLeases(turn);
+  endStalls(turn);
+  expireDeadlines(turn);
+}
+
 function handle(turn: Turn, event: CoordinatorEvent): void {
   switch (event.kind) {
     case "tick":
-      expireLeases(turn);
-      endStalls(turn);
-      expireDeadlines(turn);
+      onTick(turn);
       break;
     case "coordinator-took-over":
       onTookOver(turn, event);
