@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type NatsServer, startNatsServer } from "@retake/coordinator";
@@ -64,7 +64,9 @@ describe("the pods, run on this machine with the arguments and probes of their m
     state.put(leasePath, { metadata: {} });
     state.put(podPath, { spec: { nodeName: "machine" } });
     state.faults.permits = permitsOf(objects, "coordinator");
-    kubeconfig = (await writeKubeconfig(folder, apiServer, "of-the-account")).path;
+    const account = join(folder, "account");
+    mkdirSync(account);
+    kubeconfig = (await writeKubeconfig(account, apiServer, "of-the-account")).path;
     const programPath = await natsProgram();
     nats = await startNatsServer({ programPath, folder: join(folder, "nats") });
     leader = await coordinator();
