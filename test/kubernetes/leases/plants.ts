@@ -1,18 +1,23 @@
 import type { LeaderRecords } from "@retake/coordinator/kubernetes";
 import { leasePath, type Plant, type PlantedPlace } from "./world.js";
 
+type Write = Awaited<ReturnType<LeaderRecords["update"]>>;
+
 /** Bugs that the schedules must find. */
 export const plants: readonly Plant[] = [
   {
     name: "takes a conflict for success",
-    lease: (lease): LeaderRecords => ({
-      ...lease,
-      update: async (id, value, options) => {
-        const write = await lease.update(id, value, options);
+    lease: (lease): LeaderRecords => {
+      const orTaken = async (id: string, write: Write): Promise<Write> => {
         const found = write.outcome === "conflict" ? await lease.get(id) : undefined;
         return found === undefined ? write : { outcome: "written", revision: found.revision };
-      },
-    }),
+      };
+      return {
+        get: lease.get,
+        create: async (id, value) => orTaken(id, await lease.create(id, value)),
+        update: async (id, value, options) => orTaken(id, await lease.update(id, value, options)),
+      };
+    },
   },
   {
     name: "judges the lease by the other machine's clock",
