@@ -34,7 +34,7 @@ const usage = `npm run bench:quality -- [options]
   --seeds N             default 3
   --methods A,B,...     default all: see models/demo/judge/methods.ts
   --results FILE        default .cache/quality/results.jsonl
-  --classifier-steps N  default 3000
+  --classifier-steps N  train a classifier anew (default: the one that comes along, of 3000)
   --threads N           default 2
   --by-kind             tell of subject, place and colour edits apart, too
   --table-only          tell what is in the file of results, and judge nothing
@@ -56,7 +56,7 @@ interface Options {
   readonly seeds: readonly number[];
   readonly methods: readonly string[] | undefined;
   readonly results: string;
-  readonly classifierSteps: number;
+  readonly classifierSteps: number | undefined;
   readonly threads: number;
   readonly isByKind: boolean;
   readonly isTableOnly: boolean;
@@ -72,22 +72,32 @@ async function judgedClips(options: Options): Promise<readonly JudgedClip[]> {
   ];
 }
 
-/** The classifier and how good it is; it is trained where it was not yet. */
+/** The classifier and how good it is; one of other steps is trained where it was not yet. */
 async function openJudge({
   classifierSteps: steps,
   threads,
 }: Options): Promise<{ readonly classifier: Classifier; readonly accuracy: Accuracy }> {
-  const path = join(qualityDir, `classifier-${steps}.safetensors`);
-  const weights = (await readClassifier(path)) ?? (await trained(path, { steps, threads }));
+  const weights =
+    (await readClassifier(classifierFile(steps))) ?? (await trained({ steps, threads }));
   const classifier = await Classifier.open(weights, { threads });
   const accuracy = await accuracyOf(classifier, { seed: accuracySeed, count: accuracyCount });
   return { classifier, accuracy };
 }
 
-async function trained(
-  path: string,
-  { steps, threads }: { readonly steps: number; readonly threads: number },
-): Promise<Float32Array> {
+const shippedSteps = 3000;
+
+const classifierFile = (steps: number | undefined): string =>
+  steps === undefined
+    ? join(rootDir, "models/demo/judge/classifier.safetensors")
+    : join(qualityDir, `classifier-${steps}.safetensors`);
+
+async function trained({
+  steps = shippedSteps,
+  threads,
+}: {
+  readonly steps: number | undefined;
+  readonly threads: number;
+}): Promise<Float32Array> {
   const began = performance.now();
   const onStep = (step: number, loss: number): void => {
     if (step % 100 === 0) console.error(`classifier: step ${step}, loss ${loss.toFixed(3)}`);
@@ -95,7 +105,7 @@ async function trained(
   const weights = await trainClassifier({ seed: classifierSeed, steps, threads, onStep });
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.error(`classifier: ${steps} steps in ${seconds} s`);
-  await writeClassifier(path, weights);
+  await writeClassifier(classifierFile(steps), weights);
   return weights;
 }
 
@@ -266,7 +276,7 @@ async function main(): Promise<boolean> {
       seeds: { type: "string", default: "3" },
       methods: { type: "string" },
       results: { type: "string", default: join(qualityDir, "results.jsonl") },
-      "classifier-steps": { type: "string", default: "3000" },
+      "classifier-steps": { type: "string" },
       threads: { type: "string", default: "2" },
       "by-kind": { type: "boolean", default: false },
       "table-only": { type: "boolean", default: false },
@@ -279,7 +289,8 @@ async function main(): Promise<boolean> {
     unseenCount: Number(values["unseen-count"]),
     seeds: Array.from({ length: Number(values.seeds) }, (_, index) => index + 1),
     methods: values.methods?.split(","),
-    classifierSteps: Number(values["classifier-steps"]),
+    classifierSteps:
+      values["classifier-steps"] === undefined ? undefined : Number(values["classifier-steps"]),
     threads: Number(values.threads),
     isByKind: values["by-kind"],
     isTableOnly: values["table-only"],

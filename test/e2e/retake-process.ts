@@ -10,7 +10,7 @@ export const program = join(root, "packages/cli/bin/retake.js");
 
 /** Files of the repository that the tests read. */
 export const demoModel = join(root, "models/demo");
-export const demoClip = join(demoModel, "clips/car-running-on-grass.mp4");
+export const demoClip = join(demoModel, "clips/car-running-grass.mp4");
 export const tinyModel = join(root, "test/golden/data/tiny-sd");
 /** Clips of the method's authors: not part of the repository, used where they are there. */
 export const sharedClips = join(root, "../shared/clips");
