@@ -36,8 +36,8 @@ function baseMethod({ steps, rate, ddim, guidance, strength }: CardSettings): Me
 const stepCounts = [30, 60, 120, 300];
 const rates = [1e-4, 3e-4, 1e-3];
 const drawsOfMany = 4;
-const strengths = [0.52, 0.72, 0.88];
-const guidances = [1, 2, 3, 6];
+const strengths = [0.52, 0.88, 1];
+const guidances = [1, 2, 4, 6];
 
 /**
  * Every method that is compared: the base, and one setting changed at a time. K = 4 draws a step
@@ -58,8 +58,9 @@ export function methodsFor(card: CardSettings): readonly Method[] {
       steps: Math.round(base.steps / drawsOfMany),
     },
     { ...base, name: "temporal-authors", tuning: withTuning({ temporalStart: "authors" }) },
-    { ...base, name: "random-start", start: "random" },
-    { ...base, name: "untuned-random-start", steps: 0, start: "random" },
+    // Noise is what the highest level holds, and no other.
+    { ...base, name: "random-start", start: "random", strength: 1 },
+    { ...base, name: "untuned-random-start", steps: 0, start: "random", strength: 1 },
     ...strengths.map((strength) => ({ ...base, name: `strength-${strength}`, strength })),
     ...strengths.map((strength) => ({
       ...{ ...base, name: `untuned-strength-${strength}` },

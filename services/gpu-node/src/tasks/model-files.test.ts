@@ -20,7 +20,7 @@ describe("openModelFiles", () => {
   it("opens a checkpoint in half precision, widened to float32", async () => {
     const files = await open();
     expect([files.name, files.latentFactor, files.pictureSide]).toEqual(["demo", 4, 64]);
-    expect(files.card).toMatchObject({ defaults: { guidance: 2 } });
+    expect(files.card).toMatchObject({ defaults: { guidance: 3 } });
     for (const weights of Object.values(files.weights)) {
       expect(new Set([...weights.values()].map(({ dtype }) => dtype))).toEqual(new Set(["F32"]));
     }
