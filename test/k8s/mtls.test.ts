@@ -11,6 +11,7 @@ import {
   writeTlsFolder,
 } from "../mtls/certificate-authority.js";
 import { freeNatsPorts, type NatsPod, startNatsPod } from "./nats-pods.js";
+import { type PodApiServer, startPodApiServer } from "./pod-api-server.js";
 import { type PodProcess, startPod } from "./pod-process.js";
 import { objectsOf, readRendered, root } from "./render.js";
 
@@ -38,6 +39,7 @@ describe("accounts.conf of components/mtls", () => {
 describe("the pods with certificates, run on this machine as their manifests say", () => {
   const folder = mkdtempSync(join(tmpdir(), "retake-mtls-"));
   let authority: TestAuthority;
+  let api: PodApiServer;
   let nats: readonly NatsPod[] = [];
   let routePorts: readonly number[] = [];
   let startThief: () => Promise<NatsPod>;
@@ -86,8 +88,9 @@ describe("the pods with certificates, run on this machine as their manifests say
       "nats://nats-1.nats:4222": `${second}`,
       "nats://nats-2.nats:4222": `${third}`,
     };
+    api = await startPodApiServer(objects, folder);
     coordinator = await startPod("coordinator", objects, {
-      variables: { NATS_URL: `${first}` },
+      ...{ variables: { NATS_URL: `${first}` }, env: { KUBECONFIG: api.kubeconfig } },
       paths: {
         ...{ ...places, "/etc/retake-tls": await issue("coordinator") },
         "/var/lib/retake": join(folder, "artifacts"),
@@ -109,6 +112,7 @@ describe("the pods with certificates, run on this machine as their manifests say
   afterAll(async () => {
     await Promise.all([node, coordinator].map((pod) => pod?.end()));
     await Promise.all(nats.map((pod) => pod.end()));
+    await api?.server.close();
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -1,18 +1,12 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type NatsServer, startNatsServer } from "@retake/coordinator";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { natsProgram } from "../e2e/nats-process.js";
-import { ApiState } from "../kubernetes/api-state.js";
-import {
-  type FakeApiServer,
-  startFakeApiServer,
-  writeKubeconfig,
-} from "../kubernetes/fake-api-server.js";
-import { permitsOf } from "./access.js";
 import { type LocalService, startService } from "./local-service.js";
+import { leasePath, type PodApiServer, podPath, startPodApiServer } from "./pod-api-server.js";
 import { type PodProcess, startPod } from "./pod-process.js";
 import { objectsOf, readRendered, root } from "./render.js";
 
@@ -24,11 +18,7 @@ const patience = { timeout: 60_000, interval: 100 };
 
 describe("the pods, run on this machine with the arguments and probes of their manifests", () => {
   const folder = mkdtempSync(join(tmpdir(), "retake-pods-"));
-  const leasePath = "/apis/coordination.k8s.io/v1/namespaces/retake/leases/coordinator";
-  const podPath = "/api/v1/namespaces/retake/pods/gpu-node-0";
-  const state = new ApiState();
-  let apiServer: FakeApiServer;
-  let kubeconfig: string;
+  let api: PodApiServer;
   let nats: NatsServer;
   let leader: PodProcess;
   let standby: PodProcess;
@@ -53,20 +43,14 @@ describe("the pods, run on this machine with the arguments and probes of their m
   };
   const coordinator = () =>
     startPod("coordinator", objects, {
-      ...{ paths, variables: { NATS_URL: nats.url }, env: { KUBECONFIG: kubeconfig } },
+      ...{ paths, variables: { NATS_URL: nats.url }, env: { KUBECONFIG: api.kubeconfig } },
     });
 
   beforeAll(async () => {
     const digest = createHash("sha256").update(token).digest("hex");
     writeFileSync(join(folder, "tokens"), `cluster ${digest}\n`);
     writeFileSync(join(folder, "token"), token);
-    apiServer = await startFakeApiServer(state);
-    state.put(leasePath, { metadata: {} });
-    state.put(podPath, { spec: { nodeName: "machine" } });
-    state.faults.permits = permitsOf(objects, "coordinator");
-    const account = join(folder, "account");
-    mkdirSync(account);
-    kubeconfig = (await writeKubeconfig(account, apiServer, "of-the-account")).path;
+    api = await startPodApiServer(objects, folder);
     const programPath = await natsProgram();
     nats = await startNatsServer({ programPath, folder: join(folder, "nats") });
     leader = await coordinator();
@@ -84,7 +68,7 @@ describe("the pods, run on this machine with the arguments and probes of their m
     await Promise.all([leader, standby, node].map((pod) => pod?.end()));
     await service?.close();
     await nats?.stop();
-    await apiServer?.close();
+    await api?.server.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -119,7 +103,7 @@ describe("the pods, run on this machine with the arguments and probes of their m
   });
 
   it("coordinators ask the API server for what their role lets them, and say who leads", () => {
-    const asked = new Set(state.requests.map((request) => request.replace(/\?.*/, "")));
+    const asked = new Set(api.state.requests.map((request) => request.replace(/\?.*/, "")));
     const slices = "/apis/discovery.k8s.io/v1/namespaces/retake/endpointslices";
     const pods = "/api/v1/namespaces/retake/pods";
     expect([...asked].sort()).toEqual(
@@ -129,10 +113,10 @@ describe("the pods, run on this machine with the arguments and probes of their m
         "POST /api/v1/namespaces/retake/events",
       ].sort(),
     );
-    const [joined] = Object(state.object(podPath)?.status).conditions;
+    const [joined] = Object(api.state.object(podPath)?.status).conditions;
     expect(joined).toMatchObject({ type: "retake.dev/Joined", status: "True" });
-    expect(state.refusedCount).toBe(0);
-    expect(Object(state.object(leasePath)?.spec).leaseTransitions).toBeGreaterThan(0);
+    expect(api.state.refusedCount).toBe(0);
+    expect(Object(api.state.object(leasePath)?.spec).leaseTransitions).toBeGreaterThan(0);
   });
 
   it("a node that is told to end hands over, and ends well", async () => {
