@@ -55,7 +55,14 @@ describe("retake edit", () => {
     expect(Object.keys(files)).toEqual((await readdir(out)).filter((n) => n !== "manifest.json"));
     const phases = ["model", "decode", "prompts", "encode", "tune", "invert", "sample", "frames"];
     expect(Object.keys(timings)).toEqual([...phases, "write"]);
-    expect(settings).toMatchObject({ steps: 4, rate: 5e-4, guidance: 4, seed: 33, size: "32x32" });
+    expect(settings).toMatchObject({
+      steps: 4,
+      rate: 5e-4,
+      guidance: 3,
+      strength: 0.72,
+      seed: 33,
+      size: "32x32",
+    });
   });
 
   it("gives the same bits again, with nothing taken from the cache", async () => {
