@@ -93,6 +93,8 @@ export async function startPod(
     },
     end: async () => {
       if (child.exitCode === null) child.kill("SIGTERM");
+      // A test that failed may have left it held up.
+      child.kill("SIGCONT");
       await ended;
       process.off("exit", kill);
       return child.exitCode;
