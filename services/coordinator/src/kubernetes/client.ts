@@ -96,15 +96,9 @@ async function ask(
   request: KubeRequest,
   pause: (waitMs: number, response: KubeResponse) => Promise<void> | undefined,
 ): Promise<string> {
-  for (let hasRenewed = false; ; ) {
-    const response = await transport.send(request);
+  for (;;) {
+    const response = await sendRenewed(transport, request);
     if (isOk(response)) return bodyOf(response);
-    if (response.status === 401 && !hasRenewed) {
-      hasRenewed = true;
-      await leaveBody(response);
-      transport.renewCredentials();
-      continue;
-    }
     const { retryAfterS } = response;
     const waitMs = retryAfterS === undefined ? retryAfterMsDefault : retryAfterS * 1000;
     const pausing = response.status === 429 ? pause(waitMs, response) : undefined;
@@ -113,18 +107,22 @@ async function ask(
   }
 }
 
+/** Sends, and once more with credentials that were read again, where those in use are refused. */
+async function sendRenewed(transport: KubeTransport, request: KubeRequest): Promise<KubeResponse> {
+  const response = await transport.send(request);
+  if (response.status !== 401) return response;
+  await leaveBody(response);
+  transport.renewCredentials();
+  return transport.send(request);
+}
+
 async function* watch<Item>(
   transport: KubeTransport,
   path: string,
   signal: AbortSignal,
 ): AsyncIterable<KubeEvent<Item>> {
   const request: KubeRequest = { method: "GET", path, signal };
-  let response = await transport.send(request);
-  if (response.status === 401) {
-    await leaveBody(response);
-    transport.renewCredentials();
-    response = await transport.send(request);
-  }
+  const response = await sendRenewed(transport, request);
   if (!isOk(response)) throw await errorOf(request, response);
   let rest = "";
   for await (const piece of response.body) {

@@ -2,6 +2,7 @@ import { fromUnknown } from "@retake/errors";
 import type { Logger } from "pino";
 import type { NodeView } from "../job/cluster-state.js";
 import type { KubeClient } from "../kubernetes/client.js";
+import { untilTaken } from "../kubernetes/until-taken.js";
 import { type Joined, joinedOf, type Pod, withJoined } from "./pod-conditions.js";
 
 export interface PodReporterOptions {
@@ -95,23 +96,18 @@ export class PodReporter {
   }
 
   /** @returns  the pod; undefined if it says so already, as an earlier coordinator wrote it */
-  async #writeCondition(nodeId: string, joined: Joined): Promise<Pod | undefined> {
+  #writeCondition(nodeId: string, joined: Joined): Promise<Pod | undefined> {
     const { client, namespace, nowUnixMs } = this.#options;
     const path = `/api/v1/namespaces/${namespace}/pods/${nodeId}`;
-    for (let conflicts = 0; ; conflicts += 1) {
+    return untilTaken(conflictsMax, async () => {
       const pod = await client.call<Pod>({ method: "GET", path });
       const conditions = withJoined(pod, joined, timeText(nowUnixMs()));
       if (conditions === undefined) return undefined;
       const { resourceVersion } = pod.metadata;
       const body = { metadata: { resourceVersion }, status: { conditions } };
-      try {
-        await client.call({ method: "PATCH", path: `${path}/status`, body });
-        return pod;
-      } catch (thrown) {
-        const isConflict = fromUnknown(thrown, "pod").reason === "kubernetes-conflict";
-        if (!isConflict || conflicts >= conflictsMax) throw thrown;
-      }
-    }
+      await client.call({ method: "PATCH", path: `${path}/status`, body });
+      return pod;
+    });
   }
 
   async #writeEvent({ metadata }: Pod, { reason, message }: Joined): Promise<void> {

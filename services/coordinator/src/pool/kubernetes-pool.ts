@@ -1,7 +1,8 @@
-import { Code, fromUnknown, RetakeError } from "@retake/errors";
+import { Code, RetakeError } from "@retake/errors";
 import type { PoolKind } from "../job/leavers.js";
 import type { KubeClient } from "../kubernetes/client.js";
 import type { KubeObject } from "../kubernetes/objects.js";
+import { untilTaken } from "../kubernetes/until-taken.js";
 import type { Pool, PoolCounts } from "./pool.js";
 
 /** What is scaled: a StatefulSet or a LeaderWorkerSet. */
@@ -36,22 +37,15 @@ export function createKubernetesPool(client: KubeClient, target: PoolTarget): Po
     view: async () => ({ kind, name, count: (await read()).spec.replicas ?? 0 }),
     resize: async (counts, signal) => {
       if (counts.from === counts.to) return;
-      for (let conflicts = 0; ; conflicts += 1) {
+      await untilTaken(conflictsMax, async () => {
         signal.throwIfAborted();
         const scale = await read();
         if (scale.spec.replicas === counts.to) return;
         assertAsSeen(scale, counts, `${kind} ${namespace}/${name}`);
         const { resourceVersion } = scale.metadata;
         const body = { metadata: { resourceVersion }, spec: { replicas: counts.to } };
-        try {
-          await client.call({ method: "PATCH", path, body });
-          return;
-        } catch (thrown) {
-          const error = fromUnknown(thrown, "scaling the pool");
-          const isAgain = error.reason === "kubernetes-conflict" && conflicts < conflictsMax;
-          if (!isAgain) throw error;
-        }
-      }
+        await client.call({ method: "PATCH", path, body });
+      });
     },
   };
 }
