@@ -1,4 +1,5 @@
 import type { NodeView } from "./cluster-state.js";
+import { servedModel } from "./pass-memory.js";
 import { plannedPiece } from "./phase-work.js";
 import { idleNodesFor } from "./placement.js";
 import { gainMin, type Plan } from "./planning.js";
@@ -68,10 +69,9 @@ function fastestFirst(turn: Turn, editId: string, nodes: readonly NodeView[]): r
 /** Until joiners have the state of the last step: all of them copy it from one member. */
 function copiedMs(turn: Turn, editId: string, nodes: readonly NodeView[]): number {
   const { model } = editOf(turn, editId).record.spec;
-  const bytes = nodes.map(({ info }) => {
-    const served = info.models.find(({ hash, name }) => hash === model || name === model);
-    return 4 * vectorsCopied * (served?.tunedParameters ?? 0);
-  });
+  const bytes = nodes.map(
+    ({ info }) => 4 * vectorsCopied * (servedModel(info, model)?.tunedParameters ?? 0),
+  );
   const rates = nodes.flatMap(({ rates: { bytesPerSecond } }) => bytesPerSecond || []);
   const slowest = Math.min(...rates);
   return Number.isFinite(slowest) ? (1000 * bytes.reduce((a, b) => a + b, 0)) / slowest : 0;

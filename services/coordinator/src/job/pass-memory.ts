@@ -16,9 +16,16 @@ export interface Shortfall {
   readonly hadBytes: number;
 }
 
-/** Whether a node serves a model, named by hash or by name. */
+/** What a node told of a model, named by hash or by name; undefined where it does not serve it. */
+export function servedModel(
+  { models }: Pick<NodeInfo, "models">,
+  model: string,
+): NodeInfo["models"][number] | undefined {
+  return models.find(({ hash, name }) => hash === model || name === model);
+}
+
 export function serves({ info }: NodeView, model: string): boolean {
-  return info.models.some(({ hash, name }) => hash === model || name === model);
+  return servedModel(info, model) !== undefined;
 }
 
 /** Bytes that a pass of a phase takes on a node, as the node told; 0 where it did not. */
@@ -26,19 +33,24 @@ export function memoryNeeded(info: NodeInfo, edit: PassSizes, phase: Phase): num
   const { model, settings } = edit.spec;
   const kind = passKinds[phase];
   const isLow = kind === "gradients" && settings.memory === "low";
-  const memory = info.models
-    .find(({ hash, name }) => hash === model || name === model)
-    ?.passMemory.find((pass) => pass.kind === kind && pass.lowMemory === isLow);
+  const memory = servedModel(info, model)?.passMemory.find(
+    (pass) => pass.kind === kind && pass.lowMemory === isLow,
+  );
   if (memory === undefined) return 0;
   const pixels = settings.width * settings.height * framesOfPass(edit, phase);
   return Math.ceil(memory.fixedBytes + memory.bytesPerPixel * pixels);
 }
 
 /** Frames that go through the network at once, those of both branches where they are joined. */
-function framesOfPass({ spec, framesPerPass }: PassSizes, phase: Phase): number {
-  const { frames, guidance } = spec.settings;
-  if (phase === "encode" || phase === "decode") return Math.min(framesPerPass, frames);
-  return phase === "sample" && framesPerPass > 1 && guidance !== 1 ? 2 * frames : frames;
+function framesOfPass(edit: PassSizes, phase: Phase): number {
+  const { frames } = edit.spec.settings;
+  if (phase === "encode" || phase === "decode") return Math.min(edit.framesPerPass, frames);
+  return joinsBranches(edit, phase) ? 2 * frames : frames;
+}
+
+/** Whether both branches of guidance go through the network in one pass. */
+export function joinsBranches({ spec, framesPerPass }: PassSizes, phase: Phase): boolean {
+  return phase === "sample" && framesPerPass > 1 && spec.settings.guidance !== 1;
 }
 
 /** Smaller passes for the same work, if the phase has such; null where it cannot be cut. */

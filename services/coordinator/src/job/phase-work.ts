@@ -1,5 +1,6 @@
 import type { ClusterState, NodeView } from "./cluster-state.js";
 import type { EditRecord, EditSpec, LayoutName, Phase } from "./edit-record.js";
+import { joinsBranches } from "./pass-memory.js";
 import { passesAtOnce, passKinds, unitTimes } from "./pass-times.js";
 import { type FrameSplit, type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
 
@@ -36,7 +37,7 @@ export function plannedPiece(
   const pixelsPerFrame = settings.width * settings.height;
   const pass = { modelHash: model, kind, frames: settings.frames, pixelsPerFrame };
   const times = unitTimes(nodes, pass, [...state.nodes.values()]);
-  const isJoined = piece.kind === "sample" && record.framesPerPass > 1 && settings.guidance !== 1;
+  const isJoined = joinsBranches(record, piece.kind);
   const planNodes = nodes.map(({ info, rates }): PlanNode => {
     const { bytesPerSecond, roundTripMs } = rates;
     const unitMs = (times.get(info.nodeId) ?? 0) * (isJoined ? 2 : 1);
