@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
+import { freePorts } from "@retake/coordinator/free-ports";
 import { natsProgram } from "../e2e/nats-process.js";
-import { freePorts } from "../free-ports.js";
 import { type Manifest, workloadsOf } from "./manifest.js";
 
 /** A server of the StatefulSet, run on this machine with the command and files of its manifest. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { freePorts } from "../free-ports.js";
+import { freePorts } from "@retake/coordinator/free-ports";
 import { type Container, type Manifest, type Probe, workloadsOf } from "./manifest.js";
 import { root } from "./render.js";
 
