@@ -11,6 +11,7 @@ import {
   accuracyOf,
   Classifier,
   readClassifier,
+  shippedClassifier,
   writeClassifier,
 } from "../models/demo/judge/classifier.js";
 import { endedBy, stopRules } from "../models/demo/judge/early-stop.js";
@@ -88,7 +89,7 @@ const shippedSteps = 3000;
 
 const classifierFile = (steps: number | undefined): string =>
   steps === undefined
-    ? join(rootDir, "models/demo/judge/classifier.safetensors")
+    ? join(rootDir, shippedClassifier)
     : join(qualityDir, `classifier-${steps}.safetensors`);
 
 async function trained({

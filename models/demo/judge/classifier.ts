@@ -14,6 +14,9 @@ import {
 import { answerOf, judgedPicture, namedWeights } from "./train-classifier.js";
 import { worn } from "./worn-picture.js";
 
+/** The weights that come along, from the repository's root: `bench:quality` has trained them. */
+export const shippedClassifier = "models/demo/judge/classifier.safetensors";
+
 /** What the classifier sees in a picture: which answer to each question, from 0. */
 export type Verdict = Readonly<Record<Question, number>>;
 

@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Classifier, readClassifier } from "./classifier.js";
+import { Classifier, readClassifier, shippedClassifier } from "./classifier.js";
 import { judgeResult } from "./judge-result.js";
 
 const clips = "models/demo/clips";
@@ -12,7 +12,7 @@ let folder = "";
 let classifier: Classifier;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "retake-judged-"));
-  const weights = await readClassifier("models/demo/judge/classifier.safetensors");
+  const weights = await readClassifier(shippedClassifier);
   if (weights === undefined) throw new Error("expected the classifier's weights");
   classifier = await Classifier.open(weights, { threads: 1 });
 });

@@ -23,7 +23,11 @@ export async function judgeResult(
   folder: string,
   classifier: Classifier,
 ): Promise<readonly JudgedFile[]> {
-  const manifest: Manifest = JSON.parse(await readFile(join(folder, manifestName), "utf8"));
+  const path = join(folder, manifestName);
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new Error(`${path}: expected a result, got no such file; edit a clip first`, { cause });
+  });
+  const manifest: Manifest = JSON.parse(text);
   const file = basename(manifest.clip.path);
   const clips = await clipsOfFolder(dirname(manifest.clip.path));
   const clip = clips.find(({ id }) => id === file);

@@ -3,35 +3,37 @@
  * known. `npm run demo` ends with it.
  */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Classifier, readClassifier } from "./classifier.js";
+import { Classifier, readClassifier, shippedClassifier } from "./classifier.js";
 import { type JudgedFile, judgeResult } from "./judge-result.js";
 
-/** What `bench:quality` trained; its accuracy is in `bench/RESULTS.md`. */
-const weightsPath = fileURLToPath(
-  new URL("../../../../models/demo/judge/classifier.safetensors", import.meta.url),
-);
+const usage = `npm run demo-model:judge -- [options]
+  --result DIR     what retake edit or retake demo wrote, of a clip that lies beside a tracks.json
+                   (default out/demo)`;
 
-const { values } = parseArgs({
-  // `npm run demo` hands its own arguments on: those of the edit are none of ours.
-  strict: false,
-  options: {
-    result: { type: "string", default: join("out", "demo") },
-    out: { type: "string" },
-  },
-});
-const folder = values.out ?? values.result;
-if (typeof folder !== "string") throw new Error("--result: expected a folder, got none");
-const weights = await readClassifier(weightsPath);
-if (weights === undefined) {
-  throw new Error(`${weightsPath}: expected the classifier's weights; fetch Retake again`);
-}
-const classifier = await Classifier.open(weights, { threads: 1 });
-try {
-  console.log(tableOf(await judgeResult(folder, classifier)));
-} finally {
-  await classifier.close();
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    // `npm run demo` hands its own arguments on: those of the edit are none of ours.
+    strict: false,
+    options: {
+      result: { type: "string", default: join("out", "demo") },
+      out: { type: "string" },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help === true) return console.log(usage);
+  const folder = values.out ?? values.result;
+  if (typeof folder !== "string") throw new Error("--result: expected a folder, got none");
+  const weights = await readClassifier(shippedClassifier);
+  if (weights === undefined) {
+    throw new Error(`${shippedClassifier}: expected the classifier's weights; fetch Retake again`);
+  }
+  const classifier = await Classifier.open(weights, { threads: 1 });
+  try {
+    console.log(tableOf(await judgeResult(folder, classifier)));
+  } finally {
+    await classifier.close();
+  }
 }
 
 function tableOf(judged: readonly JudgedFile[]): string {
@@ -56,4 +58,11 @@ function tableOf(judged: readonly JudgedFile[]): string {
     "",
     ...lines,
   ].join("\n");
+}
+
+try {
+  await main();
+} catch (thrown) {
+  console.error(thrown instanceof Error ? thrown.message : thrown);
+  process.exitCode = 1;
 }
