@@ -141,6 +141,18 @@ function scalesTo(count: number, { pool, cluster }: Open) {
   return { disturb, answer: async () => answers[0] };
 }
 
+/** Drains a node in the middle, and waits there until it has heard of it. */
+function drains({ pool, cluster }: Open) {
+  const answers: ReturnType<typeof retake>[] = [];
+  const disturb = async (nodeId: string): Promise<void> => {
+    pool.draining.clear();
+    const to = ["--coordinator", `127.0.0.1:${cluster.port}`];
+    answers.push(retake(workplace, ["drain", nodeId, ...to]));
+    await vi.waitFor(() => expect([...pool.draining]).toEqual([nodeId]), patience);
+  };
+  return { disturb, answer: async () => answers[0] };
+}
+
 describe("scale-in of a fixed set of nodes, in the middle", () => {
   let open: Open | undefined;
   afterEach(async () => {
@@ -216,22 +228,17 @@ describe("scale-in of a StatefulSet, in the middle", () => {
   it(
     "loses nothing when the only node that tunes is drained",
     async () => {
-      const { pool, cluster } = open;
       const alone = { draws: 1 };
       const before = await runEdit(open, { ...alone, name: "alone" });
-      const disturb = async (): Promise<void> => {
-        pool.draining.clear();
+      const { disturb, answer } = drains(open);
+      const about = { ...alone, name: "drained", moment: tuning };
+      const after = await runEdit(open, about, () => {
         const [tuner = ""] = ledger.members.get(tuning.committedSteps - 1) ?? [];
-        const to = ["--coordinator", `127.0.0.1:${cluster.port}`];
-        const drained = retake(workplace, ["drain", tuner, ...to]);
-        drains.push(drained);
-        await vi.waitFor(() => expect([...pool.draining]).toEqual([tuner]), patience);
-      };
-      const drains: ReturnType<typeof retake>[] = [];
-      const after = await runEdit(open, { ...alone, name: "drained", moment: tuning }, disturb);
+        return disturb(tuner);
+      });
       expect(after).toEqual(before);
       expectNothingLost("tuning of 1 draw, its only node drained");
-      expect((await drains[0])?.code).toBe(0);
+      expect((await answer())?.code).toBe(0);
       expect(new Set([...ledger.members.values()].flatMap((names) => [...names])).size).toBe(2);
     },
     caseDurationMsMax,
@@ -240,20 +247,13 @@ describe("scale-in of a StatefulSet, in the middle", () => {
   it(
     "loses nothing when the node that samples is drained",
     async () => {
-      const { pool, cluster } = open;
       const expected = await bitsOfAll(open);
-      await cluster.client.untilWhole(nodeCount);
-      const drains: ReturnType<typeof retake>[] = [];
-      const disturb = async (sampler: string): Promise<void> => {
-        pool.draining.clear();
-        const to = ["--coordinator", `127.0.0.1:${cluster.port}`];
-        drains.push(retake(workplace, ["drain", sampler, ...to]));
-        await vi.waitFor(() => expect([...pool.draining]).toEqual([sampler]), patience);
-      };
+      await open.cluster.client.untilWhole(nodeCount);
+      const { disturb, answer } = drains(open);
       const about = { name: "sampler-drained", moment: sampling };
       expect(await runEdit(open, about, disturb)).toEqual(expected);
       expectNothingLost("sampling, the node that samples drained");
-      expect((await drains[0])?.code).toBe(0);
+      expect((await answer())?.code).toBe(0);
     },
     caseDurationMsMax,
   );

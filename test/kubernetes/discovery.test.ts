@@ -1,9 +1,6 @@
-import { createKubeClient, createSliceDiscovery } from "@retake/coordinator/kubernetes";
+import { createSliceDiscovery } from "@retake/coordinator/kubernetes";
 import { describe, expect, it } from "vitest";
-import { ApiState } from "./api-state.js";
-import type { Journey } from "./journeys.js";
-import { createLocalTransport } from "./local-transport.js";
-import { Machine, VirtualTime } from "./virtual-time.js";
+import { createVirtualServer } from "./virtual-server.js";
 
 const slices = "/apis/discovery.k8s.io/v1/namespaces/retake/endpointslices";
 const relistEveryMs = 30_000;
@@ -18,16 +15,11 @@ const a: Pod = { name: "gpu-node-0", address: "10.0.0.10" };
 const b: Pod = { name: "gpu-node-1", address: "10.0.0.11", ready: false };
 
 function setUp() {
-  const time = new VirtualTime();
-  const machine = new Machine(time);
-  const state = new ApiState({ nowMs: () => time.nowMs });
-  const faults = { mode: "well" as Journey["mode"] };
-  const journey = (): Journey => ({ mode: faults.mode, thereMs: 1, backMs: 1 });
-  const transport = createLocalTransport({ state, time, machine, journey });
+  const { time, state, faults, client } = createVirtualServer();
   const gone: string[] = [];
   const discovery = createSliceDiscovery({
-    client: createKubeClient({ transport, clock: machine.clock }),
-    ...{ namespace: "retake", service: "gpu-node", relistEveryMs, onError: () => undefined },
+    ...{ client, namespace: "retake", service: "gpu-node", relistEveryMs },
+    onError: () => undefined,
   });
   const { signal } = new AbortController();
   /** As the controller of the cluster writes them, in so many slices. */

@@ -1,21 +1,12 @@
-import { createKubeClient, type KubeObject, runInformer } from "@retake/coordinator/kubernetes";
+import { type KubeObject, runInformer } from "@retake/coordinator/kubernetes";
 import { describe, expect, it } from "vitest";
-import { ApiState } from "./api-state.js";
-import type { Journey } from "./journeys.js";
-import { createLocalTransport } from "./local-transport.js";
-import { Machine, VirtualTime } from "./virtual-time.js";
+import { createVirtualServer } from "./virtual-server.js";
 
 const pods = "/api/v1/namespaces/retake/pods";
 const relistEveryMs = 30_000;
 
 function setUp({ labelSelector }: { readonly labelSelector?: string } = {}) {
-  const time = new VirtualTime();
-  const machine = new Machine(time);
-  const state = new ApiState({ nowMs: () => time.nowMs });
-  const faults = { mode: "well" as Journey["mode"] };
-  const journey = (): Journey => ({ mode: faults.mode, thereMs: 1, backMs: 1 });
-  const transport = createLocalTransport({ state, time, machine, journey });
-  const client = createKubeClient({ transport, clock: machine.clock });
+  const { time, state, faults, client } = createVirtualServer();
   const told: string[] = [];
   const missed: string[] = [];
   const errors: string[] = [];
