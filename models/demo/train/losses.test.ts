@@ -5,16 +5,15 @@ import { divergenceLoss, noiseLoss, pictureLoss } from "./losses.js";
 const numberOf = (x: tf.Tensor): number => x.dataSync()[0] ?? Number.NaN;
 
 describe("pictureLoss", () => {
-  it("is the error's size where the error is the same everywhere", () => {
+  it("is four times the error's square where the error is the same everywhere", () => {
     const truth = tf.randomUniform([2, 3, 4, 4], -1, 1, "float32", 3);
-    // Each of the two edges adds half of the smoothing, 1e-3.
-    expect(numberOf(pictureLoss(tf.add(truth, 0.25), truth))).toBeCloseTo(0.25 + 1e-3, 5);
-    expect(numberOf(pictureLoss(tf.sub(truth, 0.25), truth))).toBeCloseTo(0.25 + 1e-3, 5);
+    expect(numberOf(pictureLoss(tf.add(truth, 0.25), truth))).toBeCloseTo(4 * 0.25 ** 2, 5);
+    expect(numberOf(pictureLoss(tf.sub(truth, 0.25), truth))).toBeCloseTo(4 * 0.25 ** 2, 5);
   });
 
-  it("counts half of the error's edges along each axis", () => {
+  it("counts half of the squares of the error's edges along each axis", () => {
     const stripes = tf.tensor4d([1, -1, 1, -1], [1, 1, 2, 2]);
-    expect(numberOf(pictureLoss(stripes, tf.zerosLike(stripes)))).toBeCloseTo(1 + 1 + 0.0005, 4);
+    expect(numberOf(pictureLoss(stripes, tf.zerosLike(stripes)))).toBe(4 * (1 + 2 ** 2 / 2));
   });
 });
 
