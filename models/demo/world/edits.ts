@@ -43,7 +43,7 @@ export const heldOutContents: readonly Content[] = subjects.flatMap((subject) =>
 export function heldOutCases(seed: number, { count }: { readonly count: number }): EditCase[] {
   return Array.from({ length: count }, (_, index) => {
     const key = { seed, index };
-    const turn = (index * 5) % heldOutContents.length;
+    const turn = (index * 11) % heldOutContents.length;
     const content = heldOutContents[turn];
     if (content === undefined) throw new Error("held-out contents: expected some, got none");
     return { key, unseen: "combination", content, edits: editsOf(key, content) };
