@@ -8,6 +8,7 @@ import { drawnLatents, meanOfLatents } from "./latent-items.js";
 import { pictureLoss } from "./losses.js";
 import { itemsOf, type PhaseGiven, type PhaseWork } from "./phase.js";
 import { type Crop, cropOfItem, wholePicture, writeCrop } from "./picture-crops.js";
+import { sourceOfItem } from "./picture-source.js";
 import { networksOf, phaseSeed } from "./recipe.js";
 import { encodedAtOnce } from "./vae-phase.js";
 
@@ -89,9 +90,10 @@ export function decoderWork({ recipe, data, share }: PhaseGiven): PhaseWork {
       const pixels = new Float32Array(mine.length * 3 * side * side);
       for (const [at, item] of mine.entries()) {
         const key = { seed, step, item };
-        const crop = cropOfItem(key, scenes, { pictures: recipe.scenes, side, grid: factor });
-        writeCrop(pixels, at, { set: scenes, crop });
-        const drawn = drawnLatents(data.sceneLatents, geometry, {
+        const { set, latents: known } = sourceOfItem(key, { recipe, data });
+        const crop = cropOfItem(key, set, { pictures: recipe.scenes, side, grid: factor });
+        writeCrop(pixels, at, { set, crop });
+        const drawn = drawnLatents(known, geometry, {
           crop: latentsOf(crop),
           noise: posteriorNoiseOfItem(key, cells),
         });

@@ -40,6 +40,8 @@ export interface Recipe {
   /** Pixels to a side of a picture, and of a crop of it. */
   readonly side: number;
   readonly cropSide: number;
+  /** The share of the VAE's items that show a picture in other colours. */
+  readonly recolouredShare: number;
   readonly configs: Readonly<Record<keyof typeof checkpointConfigs, object>>;
   readonly phases: Readonly<Record<PhaseName, PhaseSettings>>;
 }
@@ -54,10 +56,11 @@ export const fullRecipe: Recipe = {
   itemFrames: 4,
   side: 64,
   cropSide: 32,
+  recolouredShare: 1 / 3,
   configs: checkpointConfigs,
   phases: {
     vae: {
-      ...{ steps: 2400, batch: 16, averageKeep: 0.998 },
+      ...{ steps: 3600, batch: 16, averageKeep: 0.998 },
       ...{ rate: 2e-3, warmupSteps: 50, finalShare: 0.02 },
     },
     unet: {
@@ -69,7 +72,7 @@ export const fullRecipe: Recipe = {
       ...{ rate: 6e-4, warmupSteps: 50, finalShare: 0.02 },
     },
     decoder: {
-      ...{ steps: 4500, batch: 16, averageKeep: 0.998 },
+      ...{ steps: 4000, batch: 16, averageKeep: 0.998 },
       ...{ rate: 1.5e-3, warmupSteps: 50, finalShare: 0.02 },
     },
   },

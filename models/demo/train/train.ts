@@ -14,8 +14,14 @@ import {
   phaseSeed,
   type Recipe,
 } from "./recipe.js";
+import { recoloured } from "./recolour.js";
 import { type TrainControl, trainPhase } from "./train-phase.js";
-import { emptyLatents, type LatentSet, type TrainingData } from "./training-data.js";
+import {
+  emptyLatents,
+  type LatentSet,
+  type PictureSet,
+  type TrainingData,
+} from "./training-data.js";
 import { type PhaseState, readState, type StateFolder } from "./training-state.js";
 import { startVectors } from "./training-vectors.js";
 import { channelMoments, whiten, whitenLatents } from "./whitening.js";
@@ -54,25 +60,33 @@ async function runPhase(
   }
 }
 
+/** The pictures that the VAE is trained on. */
+type WithRecoloured = TrainingData & { readonly recoloured: PictureSet };
+
 /** The VAE as the U-Net sees it, and what its encoder says of all pictures: both whitened. */
 interface Encoded {
   readonly vae: Float32Array;
   readonly sceneLatents: LatentSet;
+  readonly recolouredLatents: LatentSet;
   readonly clipLatents: LatentSet;
 }
 
 /** Kept ones, else all pictures are encoded, and the latents whitened. */
 async function encodedPictures(
-  { at, data, entry }: TrainingGiven,
+  { at, data, entry }: TrainingGiven & { readonly data: WithRecoloured },
   trained: Float32Array,
 ): Promise<Encoded> {
   const { recipe } = at;
+  const { scenes, clips, recoloured } = data;
   const config = networksOf(recipe).vae;
   const cells = (recipe.side / vaeFactor(config)) ** 2;
+  const latentsFor = (set: PictureSet): LatentSet =>
+    emptyLatents(set, config.latentChannels * cells);
   const encoded = {
     vae: trained.slice(),
-    sceneLatents: emptyLatents(data.scenes, config.latentChannels * cells),
-    clipLatents: emptyLatents(data.clips, config.latentChannels * cells),
+    sceneLatents: latentsFor(scenes),
+    recolouredLatents: latentsFor(recoloured),
+    clipLatents: latentsFor(clips),
   };
   const hash = phaseHash(recipe, "vae");
   const file = { path: join(at.folder, `latents-${hash}.safetensors`), hash };
@@ -80,6 +94,8 @@ async function encodedPictures(
     ["vae", encoded.vae],
     ["scenes.mean", encoded.sceneLatents.mean],
     ["scenes.logVariance", encoded.sceneLatents.logVariance],
+    ["recoloured.mean", encoded.recolouredLatents.mean],
+    ["recoloured.logVariance", encoded.recolouredLatents.logVariance],
     ["clips.mean", encoded.clipLatents.mean],
     ["clips.logVariance", encoded.clipLatents.logVariance],
   ]);
@@ -87,8 +103,9 @@ async function encodedPictures(
   const start = startVectors(trained);
   const pool = new WorkerPool({ entry, recipe, phase: "vae", data, start });
   try {
-    await pool.encode(data.scenes, encoded.sceneLatents);
-    await pool.encode(data.clips, encoded.clipLatents);
+    await pool.encode(scenes, encoded.sceneLatents);
+    await pool.encode(recoloured, encoded.recolouredLatents);
+    await pool.encode(clips, encoded.clipLatents);
   } finally {
     await pool.end();
   }
@@ -96,6 +113,7 @@ async function encodedPictures(
   const moments = channelMoments(encoded.sceneLatents, channels);
   whiten({ layout: vectorLayout(vaeTensors(config)), weights: encoded.vae }, config, moments);
   whitenLatents(encoded.sceneLatents, { config, cells }, moments);
+  whitenLatents(encoded.recolouredLatents, { config, cells }, moments);
   whitenLatents(encoded.clipLatents, { config, cells }, moments);
   await writeArrays(file, arrays);
   return encoded;
@@ -111,10 +129,13 @@ const isDone = (recipe: Recipe, phase: PhaseName, { step }: PhaseState): boolean
  * @returns  the weights; undefined if it was stopped before the end
  */
 export async function train(
-  given: TrainingGiven,
+  pictures: TrainingGiven,
   control: TrainControl,
 ): Promise<TrainedWeights | undefined> {
-  const { recipe } = given.at;
+  const { recipe } = pictures.at;
+  const { scenes } = pictures.data;
+  const all = { ...pictures.data, recoloured: recoloured(scenes, recipe.seed) };
+  const given = { ...pictures, data: all };
   const networks = networksOf(recipe);
   const layouts = {
     vae: vectorLayout(vaeTensors(networks.vae)),
@@ -127,7 +148,7 @@ export async function train(
   const vaeState = await runPhase(given, "vae", random("vae"), control);
   if (!isDone(recipe, "vae", vaeState)) return undefined;
   const { vae, ...latents } = await encodedPictures(given, vaeState.vectors.average);
-  const data = { ...given.data, ...latents };
+  const data = { ...all, ...latents };
   const vaeByName = tensorsOfVector(layouts.vae, vae);
   const encoded = { ...given, data };
 

@@ -5,9 +5,11 @@ import * as tf from "@tensorflow/tfjs";
 import { posteriorNoiseOfItem } from "./batch-chances.js";
 import { forwardProgram, gradientProgram } from "./flat-program.js";
 import { divergenceLoss, pictureLoss } from "./losses.js";
-import { itemsOf, type PhaseGiven, type PhaseWork } from "./phase.js";
+import { itemsOf, type PhaseGiven, type PhaseWork, type ProgramCall } from "./phase.js";
 import { cropOfItem, wholePicture, writeCrop } from "./picture-crops.js";
+import { sourceOfItem } from "./picture-source.js";
 import { networksOf, phaseSeed } from "./recipe.js";
+import type { PictureSet } from "./training-data.js";
 
 /** The share of steps on crops, which teach more in a second; then come whole pictures. */
 const cropSteps = 0.78;
@@ -76,6 +78,15 @@ export function vaeWork({ recipe, data, share }: PhaseGiven): PhaseWork {
     vaeProgram(layout, vae, {
       ...{ pictures: items[kind] / share.count, side: sides[kind], part: 1 / share.count },
     });
+  const errorCall = (set: PictureSet | undefined) => (): ProgramCall => {
+    if (set === undefined) throw new Error("validation: expected pictures by now");
+    const pixels = new Float32Array(encodedAtOnce * 3 * side * side);
+    for (let at = 0; at < encodedAtOnce; at += 1) {
+      const picture = recipe.scenes + share.index * encodedAtOnce + at;
+      writeCrop(pixels, at, { set, crop: wholePicture(set, picture) });
+    }
+    return { program: "error", inputs: { pixels } };
+  };
   return {
     layout,
     programs: {
@@ -92,22 +103,16 @@ export function vaeWork({ recipe, data, share }: PhaseGiven): PhaseWork {
       for (const [at, item] of mine.entries()) {
         const key = { seed, step, item };
         const options = { pictures: recipe.scenes, side: sides[kind], grid: 1 };
-        const crop = cropOfItem(key, data.scenes, options);
-        writeCrop(pixels, at, { set: data.scenes, crop });
+        const { set } = sourceOfItem(key, { recipe, data });
+        const crop = cropOfItem(key, set, options);
+        writeCrop(pixels, at, { set, crop });
         noise.set(posteriorNoiseOfItem(key, cellsOfItem), at * cellsOfItem);
       }
       return { program: kind, inputs: { pixels, noise } };
     },
     validation: {
-      error: () => {
-        const pixels = new Float32Array(encodedAtOnce * 3 * side * side);
-        for (let at = 0; at < encodedAtOnce; at += 1) {
-          const picture = recipe.scenes + share.index * encodedAtOnce + at;
-          const crop = wholePicture(data.scenes, picture);
-          writeCrop(pixels, at, { set: data.scenes, crop });
-        }
-        return { program: "error", inputs: { pixels } };
-      },
+      error: errorCall(data.scenes),
+      recoloured: errorCall(data.recoloured),
     },
   };
 }
