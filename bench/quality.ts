@@ -3,7 +3,7 @@
  * to a file, one line an edit; a run that was stopped goes on where it was.
  */
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import type { ClipPixels } from "@retake/gpu-node";
 import {
@@ -26,6 +26,7 @@ import { trainClassifier } from "../models/demo/judge/train-classifier.js";
 import { heldOutCases, unseenCases } from "../models/demo/world/edits.js";
 import { cacheDir, rootDir } from "./places.js";
 import { publishReport, type Report, runBench } from "./report.js";
+import { textToImage } from "./text-to-image.js";
 
 const usage = `npm run bench:quality -- [options]
   --model PATH          checkpoint of the demo's world (default models/demo)
@@ -39,6 +40,9 @@ const usage = `npm run bench:quality -- [options]
   --threads N           default 2
   --by-kind             tell of subject, place and colour edits apart, too
   --table-only          tell what is in the file of results, and judge nothing
+  --text-to-image       draw single pictures from sentences, and judge nothing else
+  --pictures N          of --text-to-image, half of held-out combinations (default 64)
+  --picture-guidance N  of --text-to-image (default 3)
   --record              write the table to bench/RESULTS.md`;
 
 const qualityDir = join(cacheDir, "quality");
@@ -46,6 +50,7 @@ const worldSeed = 20_260_000;
 const classifierSeed = 1;
 const accuracySeed = 2;
 const accuracyCount = 2000;
+const pictureSeed = 64;
 /** Clips of each set whose frames are kept as pictures, with the first seed. */
 const shownClipsMax = 3;
 
@@ -61,6 +66,8 @@ interface Options {
   readonly threads: number;
   readonly isByKind: boolean;
   readonly isTableOnly: boolean;
+  /** Where single pictures are wanted, and no edits. */
+  readonly pictures: { readonly count: number; readonly guidance: number } | undefined;
 }
 
 async function judgedClips(options: Options): Promise<readonly JudgedClip[]> {
@@ -124,31 +131,48 @@ function chosenMethods(editor: Editor, names: readonly string[] | undefined): re
   throw new Error(`--methods: expected some of ${known}; got ${unknown}`);
 }
 
+interface OpenJudge {
+  readonly editor: Editor;
+  readonly classifier: Classifier;
+  readonly accuracy: Accuracy;
+}
+
 async function judge(options: Options): Promise<Report> {
-  const { threads, seeds } = options;
   const { classifier, accuracy } = await openJudge(options);
-  const editor = await Editor.open(options.model, { cacheDir, threads });
+  const editor = await Editor.open(options.model, { cacheDir, threads: options.threads });
   try {
-    const results = await Results.open(options.results);
-    const methods = chosenMethods(editor, options.methods);
-    const clips = await judgedClips(options);
-    const shown = new Set(["held-out", "unseen", "given"].flatMap((set) => shownOf(clips, set)));
-    await mkdir(stripsOf(options), { recursive: true });
-    const onEdit = async (result: Result, frames: ClipPixels): Promise<void> => {
-      const isShown = shown.has(result.clip) && result.seed <= (seeds[0] ?? 0);
-      if (isShown) await writeStrip(stripPath(options, result), frames);
-    };
-    const judging = { editor, classifier, results, methods, seeds, onEdit };
-    for (const [number, clip] of clips.entries()) {
-      if (options.isTableOnly) break;
-      console.error(`clip ${number + 1} of ${clips.length}: ${clip.caption} (${clip.id})`);
-      await judgeClip(judging, clip);
-    }
-    await writeSheets(options, { judging, clips: clips.filter(({ id }) => shown.has(id)) });
-    return reportOf(judging, { clips, accuracy, isByKind: options.isByKind });
+    const { pictures } = options;
+    if (pictures === undefined) return await judgeEdits(options, { editor, classifier, accuracy });
+    const drawing = { ...pictures, seed: pictureSeed, ddim: cardOf(editor).ddim };
+    const sheetPath = (model: string): string =>
+      join(dirname(options.results), `text-to-image-${model}.png`);
+    const accuracyText = accuracyTextOf(accuracy);
+    return await textToImage({ editor, classifier, accuracyText }, { ...drawing, sheetPath });
   } finally {
     await Promise.all([editor.close(), classifier.close()]);
   }
+}
+
+async function judgeEdits(options: Options, open: OpenJudge): Promise<Report> {
+  const { seeds } = options;
+  const { editor, classifier, accuracy } = open;
+  const results = await Results.open(options.results);
+  const methods = chosenMethods(editor, options.methods);
+  const clips = await judgedClips(options);
+  const shown = new Set(["held-out", "unseen", "given"].flatMap((set) => shownOf(clips, set)));
+  await mkdir(stripsOf(options), { recursive: true });
+  const onEdit = async (result: Result, frames: ClipPixels): Promise<void> => {
+    const isShown = shown.has(result.clip) && result.seed <= (seeds[0] ?? 0);
+    if (isShown) await writeStrip(stripPath(options, result), frames);
+  };
+  const judging = { editor, classifier, results, methods, seeds, onEdit };
+  for (const [number, clip] of clips.entries()) {
+    if (options.isTableOnly) break;
+    console.error(`clip ${number + 1} of ${clips.length}: ${clip.caption} (${clip.id})`);
+    await judgeClip(judging, clip);
+  }
+  await writeSheets(options, { judging, clips: clips.filter(({ id }) => shown.has(id)) });
+  return reportOf(judging, { clips, accuracy, isByKind: options.isByKind });
 }
 
 const shownOf = (clips: readonly JudgedClip[], set: string): readonly string[] =>
@@ -225,11 +249,7 @@ function reportOf(
     ];
   });
   const rows = groups.flatMap(({ set, list }) => rowsOf(set, { list, names }));
-  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
-  const accuracyText = (kind: keyof Accuracy): string => {
-    const { subject, place, colour } = accuracy[kind];
-    return `${percent(subject)} subject, ${percent(place)} place, ${percent(colour)} colour`;
-  };
+  const accuracyText = accuracyTextOf(accuracy);
   return {
     title: "bench:quality",
     columns: qualityColumns,
@@ -242,6 +262,15 @@ function reportOf(
       `The classifier, on ${accuracyCount} pictures that it has not seen: ` +
         `${accuracyText("clean")}; on worn ones: ${accuracyText("worn")}.`,
     ],
+  };
+}
+
+/** How often the classifier is right about clean or worn pictures, in words. */
+function accuracyTextOf(accuracy: Accuracy): (kind: keyof Accuracy) => string {
+  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+  return (kind) => {
+    const { subject, place, colour } = accuracy[kind];
+    return `${percent(subject)} subject, ${percent(place)} place, ${percent(colour)} colour`;
   };
 }
 
@@ -281,6 +310,9 @@ async function main(): Promise<boolean> {
       threads: { type: "string", default: "2" },
       "by-kind": { type: "boolean", default: false },
       "table-only": { type: "boolean", default: false },
+      "text-to-image": { type: "boolean", default: false },
+      pictures: { type: "string", default: "64" },
+      "picture-guidance": { type: "string", default: "3" },
       record: { type: "boolean", default: false },
     },
   });
@@ -295,6 +327,9 @@ async function main(): Promise<boolean> {
     threads: Number(values.threads),
     isByKind: values["by-kind"],
     isTableOnly: values["table-only"],
+    pictures: values["text-to-image"]
+      ? { count: Number(values.pictures), guidance: Number(values["picture-guidance"]) }
+      : undefined,
   });
   return publishReport(report, { record: values.record });
 }

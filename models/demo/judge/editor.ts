@@ -67,6 +67,11 @@ export class Editor {
     return decodeLatents(this.#models.decode, { latents });
   }
 
+  /** The network as it is before any tuning. */
+  untuned(start: Parameters<typeof startTensors>[1]): Network {
+    return () => startTensors(this.files, start);
+  }
+
   /**
    * Tunes on a clip.
    *
@@ -82,7 +87,7 @@ export class Editor {
   }): Promise<ReadonlyMap<number, Network>> {
     const { clip, caption, tuning, seed, atSteps } = request;
     const { mode, rate, draws, temporalStart } = tuning;
-    const start: Network = () => startTensors(this.files, { seed, temporalStart });
+    const start = this.untuned({ seed, temporalStart });
     const networks = new Map<number, Network>(atSteps.includes(0) ? [[0, start]] : []);
     const steps = Math.max(...atSteps);
     if (steps === 0) return networks;
@@ -102,11 +107,7 @@ export class Editor {
     from: { readonly clip: EncodedClip; readonly network: Network; readonly seed: number },
   ): Promise<HostTensor> {
     const { clip, network, seed } = from;
-    if (start === "random") {
-      const { shape, data } = clip.latents;
-      const stream = { seed, purpose: Purpose.StartNoise, position: [0, 0] } as const;
-      return { shape, data: randomNormals(stream, data.length) };
-    }
+    if (start === "random") return noiseLatents(clip.latents.shape, seed);
     return invert(this.#models.unet, {
       ...{ latents: clip.latents, emptyPrompt: await this.#prompt("") },
       ...{ tensors: network, samplingCount: ddim, strength },
@@ -137,6 +138,13 @@ export class Editor {
   close(): Promise<void> {
     return this.#engine.close();
   }
+}
+
+/** Where sampling without a clip starts. `[1, channels, frames, height, width]`. */
+export function noiseLatents(shape: readonly number[], seed: number): HostTensor {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const stream = { seed, purpose: Purpose.StartNoise, position: [0, 0] } as const;
+  return { shape, data: randomNormals(stream, count) };
 }
 
 const copiesOf = (tensors: HostTensors): HostTensors =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { estimated, mean, median } from "./statistics.js";
+import { estimated, mean, median, shareOf } from "./statistics.js";
 
 describe("median", () => {
   it("is the middle, or the mean of the two in the middle", () => {
@@ -39,5 +39,23 @@ describe("estimated", () => {
   it("draws more groups than one row of dice has throws", () => {
     const many = Array.from({ length: 150 }, (_, clip) => [clip]);
     expect(estimated(many, mean).value).toBe(74.5);
+  });
+});
+
+describe("shareOf", () => {
+  const rights = (right: number, count: number): readonly boolean[] =>
+    Array.from({ length: count }, (_, index) => index < right);
+
+  it("has Wilson's interval", () => {
+    const { value, low, high } = shareOf(rights(8, 10));
+    expect(value).toBe(0.8);
+    expect(low).toBeCloseTo(0.4902, 4);
+    expect(high).toBeCloseTo(0.9433, 4);
+  });
+
+  it("does not take all of a few for certain", () => {
+    const { value, low, high } = shareOf(rights(64, 64));
+    expect([value, high]).toEqual([1, 1]);
+    expect(low).toBeCloseTo(0.9434, 4);
   });
 });

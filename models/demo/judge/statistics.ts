@@ -51,5 +51,24 @@ export function estimated(
   return { value, low: at(0.025), high: at(0.975) };
 }
 
+/** The normal distribution's 97.5 % point. */
+const normalPoint = 1.959964;
+
+/**
+ * A share of independent cases with its 95 % interval, which has a width also where all are right:
+ * resampling would give none.
+ *
+ * @source Wilson 1927, "Probable inference, the law of succession, and statistical inference"
+ */
+export function shareOf(right: readonly boolean[]): Estimate {
+  const count = right.length;
+  const value = right.filter((is) => is).length / count;
+  const square = normalPoint ** 2 / count;
+  const middle = (value + square / 2) / (1 + square);
+  const root = Math.sqrt((value * (1 - value)) / count + square / (4 * count));
+  const reach = (normalPoint * root) / (1 + square);
+  return { value, low: Math.max(0, middle - reach), high: Math.min(1, middle + reach) };
+}
+
 /** Throws of one row of dice that are used before another is taken. */
 const dicePerRow = 64;
