@@ -21,7 +21,7 @@ import { clipOfCase, clipsOfFolder, type JudgedClip } from "../models/demo/judge
 import { type CardSettings, type Method, methodsFor } from "../models/demo/judge/methods.js";
 import { differenceRow, qualityColumns, qualityRow } from "../models/demo/judge/quality-table.js";
 import { type Result, Results } from "../models/demo/judge/results.js";
-import { writeStrip, writeStripSheet } from "../models/demo/judge/strips.js";
+import { writeContactSheet, writeStrip, writeStripSheet } from "../models/demo/judge/strips.js";
 import { trainClassifier } from "../models/demo/judge/train-classifier.js";
 import { heldOutCases, unseenCases } from "../models/demo/world/edits.js";
 import { cacheDir, rootDir } from "./places.js";
@@ -43,9 +43,10 @@ const usage = `npm run bench:quality -- [options]
   --text-to-image       draw single pictures from sentences, and judge nothing else
   --pictures N          of --text-to-image, half of held-out combinations (default 64)
   --picture-guidance N  of --text-to-image (default 3)
-  --record              write the table to bench/RESULTS.md`;
+  --record              write the table to bench/RESULTS.md, and a sheet of pictures beside it`;
 
 const qualityDir = join(cacheDir, "quality");
+const contactSheet = join(rootDir, "bench/quality.png");
 const worldSeed = 20_260_000;
 const classifierSeed = 1;
 const accuracySeed = 2;
@@ -66,6 +67,8 @@ interface Options {
   readonly threads: number;
   readonly isByKind: boolean;
   readonly isTableOnly: boolean;
+  /** Whether the sheet of pictures is to lie beside the table of results. */
+  readonly isRecorded: boolean;
   /** Where single pictures are wanted, and no edits. */
   readonly pictures: { readonly count: number; readonly guidance: number } | undefined;
 }
@@ -145,7 +148,9 @@ async function judge(options: Options): Promise<Report> {
     if (pictures === undefined) return await judgeEdits(options, { editor, classifier, accuracy });
     const drawing = { ...pictures, seed: pictureSeed, ddim: cardOf(editor).ddim };
     const sheetPath = (model: string): string =>
-      join(dirname(options.results), `text-to-image-${model}.png`);
+      options.isRecorded
+        ? join(rootDir, "bench/text-to-image.png")
+        : join(dirname(options.results), `text-to-image-${model}.png`);
     const accuracyText = accuracyTextOf(accuracy);
     return await textToImage({ editor, classifier, accuracyText }, { ...drawing, sheetPath });
   } finally {
@@ -171,7 +176,11 @@ async function judgeEdits(options: Options, open: OpenJudge): Promise<Report> {
     console.error(`clip ${number + 1} of ${clips.length}: ${clip.caption} (${clip.id})`);
     await judgeClip(judging, clip);
   }
-  await writeSheets(options, { judging, clips: clips.filter(({ id }) => shown.has(id)) });
+  const sheets = await writeSheets(options, {
+    judging,
+    clips: clips.filter(({ id }) => shown.has(id)),
+  });
+  if (options.isRecorded) await writeContactSheet(contactSheet, sheets);
   return reportOf(judging, { clips, accuracy, isByKind: options.isByKind });
 }
 
@@ -186,11 +195,16 @@ const stripPath = (
 ): string =>
   join(stripsOf(options), `${[model, clip, kind, method].join("_").replace(/[^\w.-]/g, "-")}.png`);
 
-/** One picture per shown clip: the truth of each edit, then what each method made of it. */
+/**
+ * One picture per shown clip: the truth of each edit, then what each method made of it.
+ *
+ * @returns  their paths
+ */
 async function writeSheets(
   options: Options,
   { judging, clips }: { readonly judging: Judging; readonly clips: readonly JudgedClip[] },
-): Promise<void> {
+): Promise<readonly string[]> {
+  const paths: string[] = [];
   const model = judging.editor.files.hash.slice(0, 12);
   const names = [...truthMethods, ...judging.methods.map(({ name }) => name)];
   for (const { id, edits } of clips) {
@@ -212,7 +226,9 @@ async function writeSheets(
     );
     const rows = done.map(({ kind, method }) => `${kind} ${method}`).join(", ");
     console.error(`${path}, from top to bottom: ${rows}`);
+    paths.push(path);
   }
+  return paths;
 }
 
 const firstSeedOf = ({ seeds }: Judging, method: string): number =>
@@ -327,6 +343,7 @@ async function main(): Promise<boolean> {
     threads: Number(values.threads),
     isByKind: values["by-kind"],
     isTableOnly: values["table-only"],
+    isRecorded: values.record,
     pictures: values["text-to-image"]
       ? { count: Number(values.pictures), guidance: Number(values["picture-guidance"]) }
       : undefined,

@@ -36,3 +36,24 @@ export async function writeStripSheet(path: string, strips: readonly string[]): 
     .png({ compressionLevel: 9 })
     .toFile(path);
 }
+
+/** Puts sheets beside each other as one picture of half the size. */
+export async function writeContactSheet(path: string, sheets: readonly string[]): Promise<void> {
+  const halves = await Promise.all(
+    sheets.map(async (sheet) => {
+      const { width, height } = await sharp(sheet).metadata();
+      const size = { width: Math.round(width / 2), height: Math.round(height / 2) };
+      const resized = sharp(sheet).resize(size.width, size.height, { kernel: "nearest" });
+      return { ...size, input: await resized.png().toBuffer() };
+    }),
+  );
+  const lefts = halves.map((_, at) =>
+    halves.slice(0, at).reduce((sum, { width }) => sum + width + gapPixels, 0),
+  );
+  const width = halves.reduce((sum, half) => sum + half.width + gapPixels, 0);
+  const height = Math.max(0, ...halves.map((half) => half.height));
+  await sharp({ create: { width, height, channels: 3, background: "#ffffff" } })
+    .composite(halves.map(({ input }, at) => ({ input, left: lefts[at] ?? 0, top: 0 })))
+    .png({ compressionLevel: 9, palette: true })
+    .toFile(path);
+}
