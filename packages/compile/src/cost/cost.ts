@@ -60,6 +60,9 @@ const flopsOf: Readonly<Record<string, Flops>> = {
     2 * elementCount(shape(input(node, 0))) * elementCount(shape(input(node, 1)).slice(1)),
   ConvolutionWeightGradient: (node, shape) =>
     2 * elementCount(shape(input(node, 1))) * elementCount(shape(output(node)).slice(1)),
+  TileWeights: (node, shape) => 2 * elementCount(shape(output(node))) * 9,
+  TileInput: (node, shape) => 2 * elementCount(shape(output(node))) * 16,
+  TileOutput: (node, shape) => (2 * 16 + 1) * elementCount(shape(output(node))),
   SegmentSum: (node, shape) =>
     2 * elementCount(shape(input(node, 0))) * (shape(output(node))[0] ?? 1),
   Attention: (node, shape) =>
@@ -93,6 +96,8 @@ const passesBesides: Readonly<Record<string, number>> = {
   FrameMoments: 3,
   // The product is written and read.
   ScaleShift: 2,
+  // The results in tiles, and then on the map, are written and read: each a quarter of the input.
+  TileOutput: 1,
 };
 
 /** What an engine does with a graph that its nodes do not say. */

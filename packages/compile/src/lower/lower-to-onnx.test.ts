@@ -208,6 +208,32 @@ describe("lowerToOnnx", () => {
     expect(attributesOf(model)["pads"]).toEqual(["0", "1", "1", "2"]);
   });
 
+  it("makes tiles by convolutions whose kernels are stored once, whatever they tile", () => {
+    const small = new SmallGraph();
+    const [weight, bias] = [small.weight("w", [3, 3, 3, 3]), small.weight("b", [3])];
+    let map = small.input("x", [2, 3, 8, 6]);
+    for (let layer = 0; layer < 2; layer += 1) {
+      const shape = [2, 16, 3, 12];
+      const kernels = small.node("TileWeights", [weight], { shape: [1, 16, 3, 3] });
+      const tiled = small.node("TileInput", [map], { shape });
+      const attributes = { transposeA: false, transposeB: false, factor: 1 };
+      const product = small.node("MatMul", [kernels, tiled], { shape, attributes });
+      map = small.node("TileOutput", [product, bias], { shape: [2, 3, 8, 6] });
+    }
+    const { graph } = decodeOnnx(lowerToOnnx(small.graph({ map }), onCpu));
+    const operators = [
+      ...["Reshape", "Gemm", "Reshape", "Reshape", "Conv", "Reshape", "FusedMatMul"],
+      ...["Reshape", "Conv", "Reshape", "DepthToSpace", "Reshape", "Add"],
+    ];
+    expect(graph.node.map(({ opType }) => opType)).toEqual([...operators, ...operators]);
+    const kernels = graph.initializer.filter(({ dataType, rawData }) => dataType === 1 && rawData);
+    expect(kernels.map(({ dims }) => dims.map(Number))).toEqual([
+      [16, 9],
+      [16, 1, 1, 4, 4],
+      [4, 16, 1],
+    ]);
+  });
+
   it("names nodes by the module that recorded them", () => {
     const graph = traceProgram(
       smallProgram({ inputs: { x: [2] } }, ({ input }) => ({ y: tf.exp(input("x")) })),

@@ -10,6 +10,7 @@ import { encodeOnnx, type OnnxTensor, onnxTypes } from "./onnx-proto.js";
 import { products } from "./products.js";
 import { reductions } from "./reduction.js";
 import { shaping } from "./shape.js";
+import { tiledConvolutions } from "./tiled-convolution.js";
 
 const families: Readonly<Record<string, Lower>> = {
   ...elementwise,
@@ -18,6 +19,7 @@ const families: Readonly<Record<string, Lower>> = {
   ...groupNorms,
   ...products,
   ...convolutionWeights,
+  ...tiledConvolutions,
   ...attention,
 };
 

@@ -149,11 +149,11 @@ export class Lowering {
     });
   }
 
-  /** Name of a float32 vector. */
-  floats(numbers: readonly number[]): string {
+  /** Name of a float32 tensor; a vector, if no shape is told. */
+  floats(numbers: readonly number[], shape: readonly number[] = [numbers.length]): string {
     const rawData = new Uint8Array(Float32Array.from(numbers).buffer);
     const { float32: dataType } = onnxTypes;
-    return this.#constant(`floats:${numbers}`, [numbers.length], { dataType, rawData });
+    return this.#constant(`floats:${numbers}[${shape}]`, shape, { dataType, rawData });
   }
 
   /** Name of a float32 scalar. */

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { elementCount, type Graph, type GraphNode, graphValue } from "../graph.js";
+import { convolutionMeanings } from "./convolution-meanings.js";
 
 /** Numbers by the name of an input, a weight or an output. */
 export type Numbers = Readonly<Record<string, Float32Array | Int32Array>>;
@@ -84,6 +85,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   MatMul: matMul,
   Linear: linear,
   LayerNorm: layerNorm,
+  ...convolutionMeanings,
 };
 
 /**
