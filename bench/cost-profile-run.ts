@@ -27,7 +27,9 @@ function executedFlops(operator: string, inputs: readonly Shape[], output: Shape
   if (/ConvTranspose$/.test(operator)) return 2 * sizeOf(first) * sizeOf(second.slice(1));
   if (/Conv$/.test(operator)) return 2 * outputs * sizeOf(second.slice(1));
   if (/Attention$/.test(operator)) return 4 * sizeOf(first) * (second[1] ?? 1);
-  return /^(Reshape|Transpose|Slice|Concat|Expand|Gather|Pad|Split)/.test(operator) ? 0 : outputs;
+  return /^(Reshape|Transpose|Slice|Concat|Expand|Gather|Pad|Split|DepthToSpace)/.test(operator)
+    ? 0
+    : outputs;
 }
 
 function shapesOf(value: unknown): Shape[] {

@@ -1,4 +1,11 @@
-import { type Cost, cost, recomputeActivations, traceProgram } from "@retake/compile";
+import {
+  type Cost,
+  cost,
+  type Graph,
+  recomputeActivations,
+  tileConvolutions,
+  traceProgram,
+} from "@retake/compile";
 import type { HostTensor, ModelFiles } from "@retake/gpu-node";
 import { createProgram, type ProgramSpec, unetTensors } from "@retake/model";
 import { trainableTensors } from "@retake/model/tuning";
@@ -41,13 +48,19 @@ export function passSpec(files: ModelFiles, kind: PassKind, size: PassSize): Pro
   return { kind: "unet-gradients", config, shape, trainable: trainable.sort(), memory: kind };
 }
 
+/** The graph that the CPU engine compiles of a pass (compiled-graph.ts of the node). */
+function compiledGraph(spec: ProgramSpec): Graph {
+  const graph = traceProgram(createProgram(spec));
+  if (spec.kind === "unet") return tileConvolutions(graph);
+  const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
+  return isLow ? recomputeActivations(graph) : graph;
+}
+
 /** What the compiler predicts of a pass, from the graph that an engine compiles. */
 export function predictedCost(spec: ProgramSpec): Cost {
-  const graph = traceProgram(createProgram(spec));
-  const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
   // Of these programs only the VAE's weights are few enough (onnx-session.ts).
   const blocksConvolutions = spec.kind === "vae-decode";
-  return cost(isLow ? recomputeActivations(graph) : graph, { blocksConvolutions });
+  return cost(compiledGraph(spec), { blocksConvolutions });
 }
 
 /** Latents of a clip: `[1, channels, frames, side, side]`, random. */

@@ -5,21 +5,22 @@ import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import {
   cutSegments,
-  type Graph,
   type LoweringOptions,
   lowerToOnnx,
-  recomputeActivations,
+  tileConvolutions,
   traceProgram,
 } from "@retake/compile";
 import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import * as ort from "onnxruntime-node";
 import { collectGarbage } from "./collect-garbage.js";
+import { compiledGraph, isTiled, weightBytesOf } from "./compiled-graph.js";
 import { declaredInput } from "./declared-input.js";
 import type { HostTensors, WeightLocations } from "./engine.js";
 import { OnnxSegments } from "./onnx-segments.js";
 import {
   hidesShapes,
+  isForward,
   type OnnxEngineName,
   ortVersion,
   type SessionTerms,
@@ -74,11 +75,8 @@ interface EngineTerms {
 }
 
 function compile(spec: ProgramSpec, engine: EngineTerms, weights: WeightLocations): Uint8Array {
-  const program = createProgram(spec);
-  const recorded = traceProgram(program);
-  const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
-  const graph: Graph = isLow ? recomputeActivations(recorded) : recorded;
-  return lowerToOnnx(graph, loweringOptions(program, engine, weights));
+  const options = loweringOptions(createProgram(spec), engine, weights);
+  return lowerToOnnx(compiledGraph(spec, engine.name), options);
 }
 
 /** The terms of a whole program: its segments are lowered alike. */
@@ -99,14 +97,8 @@ function loweringOptions(
   };
 }
 
-function weightBytesOf(program: Program): number {
-  const counts = program.weights.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
-  return Float32Array.BYTES_PER_ELEMENT * counts.reduce((a, b) => a + b, 0);
-}
-
 function termsOf(program: Program, folder: string | undefined): SessionTerms {
-  const isForward = program.outputs.every(({ name }) => name !== "loss");
-  return { folder, weightBytes: weightBytesOf(program), isForward };
+  return { folder, weightBytes: weightBytesOf(program), isForward: isForward(program) };
 }
 
 /** Runs programs by ONNX Runtime, each as one session. */
@@ -151,9 +143,11 @@ export class OnnxRunner implements Runner {
     const options = sessionOptions(this.#name, this.#options, termsOf(program, folder));
     const segmented = cutSegments(traceProgram(program));
     const sessions: (ort.InferenceSession | undefined)[] = [];
+    const tiles = isTiled(program, this.#name);
     for (const { graph } of segmented.segments) {
       const isEmpty = graph.nodes.length === 0;
-      const model = isEmpty ? undefined : lowerToOnnx(graph, lowering);
+      const compiled = tiles ? tileConvolutions(graph) : graph;
+      const model = isEmpty ? undefined : lowerToOnnx(compiled, lowering);
       sessions.push(model && (await ort.InferenceSession.create(model, options)));
     }
     collectGarbage();

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import type { Program } from "@retake/model";
 import type * as ort from "onnxruntime-node";
 import type { EngineName } from "./engine.js";
 import type { EngineOptions } from "./runner.js";
@@ -41,6 +42,23 @@ export function hidesShapes(name: OnnxEngineName, weightBytes: number): boolean 
  */
 export function hasOneThreadPasses(name: EngineName, weightBytes: number): boolean {
   return name === "onnx-cpu" && weightBytes <= plannedWeightBytesMax;
+}
+
+/** Whether a program has no backward pass. */
+export function isForward(program: Program): boolean {
+  return program.outputs.every(({ name }) => name !== "loss");
+}
+
+/**
+ * Whether a program's 3x3 convolutions are computed in tiles where that is faster: on the CPU, in
+ * forward passes, where the engine computes convolutions as they stand. With weights that it may
+ * copy it has blocked convolutions, which are faster than what tiles are made of.
+ */
+export function tilesConvolutions(
+  name: OnnxEngineName,
+  terms: Pick<SessionTerms, "weightBytes" | "isForward">,
+): boolean {
+  return name === "onnx-cpu" && terms.isForward && terms.weightBytes > copiedWeightBytesMax;
 }
 
 /** What of a program decides how its session is opened. */

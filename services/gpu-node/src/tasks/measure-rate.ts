@@ -1,5 +1,6 @@
-import { cost, traceProgram } from "@retake/compile";
-import { createProgram, type UNetSpec, unetInputTensors } from "@retake/model";
+import { cost } from "@retake/compile";
+import { type UNetSpec, unetInputTensors } from "@retake/model";
+import { compiledGraph } from "../runtime/compiled-graph.js";
 import { hostTensor, sizeOf } from "./host-tensors.js";
 import type { Model } from "./open-model.js";
 import { type TaskControl, throwIfStopped } from "./task-control.js";
@@ -29,7 +30,7 @@ export async function measureRate(
   const { promptTokens } = textConfig;
   const shape = { batch: 1, frames, height: side, width: side, promptTokens };
   const spec: UNetSpec = { kind: "unet", config: unetConfig, shape };
-  const { flops } = cost(traceProgram(createProgram(spec)));
+  const { flops } = cost(compiledGraph(spec));
   const zeros = (...axes: number[]) => hostTensor(axes, new Float32Array(sizeOf(axes)));
   const fixed = async () =>
     Object.fromEntries(

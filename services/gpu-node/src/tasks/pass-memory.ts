@@ -27,7 +27,7 @@ const sizes = [
 const processBytes = 300e6;
 
 /** Changes whenever other numbers come of the same model. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 const passes = ["vae-encode", "unet-gradients", "unet", "vae-decode"] as const;
 

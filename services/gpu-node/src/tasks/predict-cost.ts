@@ -1,12 +1,6 @@
-import {
-  type Cost,
-  cost,
-  type FrameCoupling,
-  frameCoupling,
-  recomputeActivations,
-  traceProgram,
-} from "@retake/compile";
-import { createProgram, type ProgramSpec } from "@retake/model";
+import { cost, type FrameCoupling, frameCoupling, traceProgram } from "@retake/compile";
+import { createProgram } from "@retake/model";
+import { compiledGraph } from "../runtime/compiled-graph.js";
 import { editPrograms, type WorkSizes } from "./edit-programs.js";
 import type { ModelFiles } from "./model-files.js";
 import { tuningLayout } from "./tuned-tensors.js";
@@ -35,17 +29,11 @@ export function predictCost(files: ModelFiles, sizes: WorkSizes): PassCosts {
       ? 0
       : tuningLayout(files, sizes.tuning.mode).length * bytesPerValue * tuningVectors;
   const passes = editPrograms(files, sizes).map((spec): [string, PassCost] => {
-    const { flops, runBytesMax, inputBytes, weightBytes } = costOf(spec);
+    const { flops, runBytesMax, inputBytes, weightBytes } = cost(compiledGraph(spec));
     const own = spec.kind === "unet-gradients" ? vectorBytes : 0;
     return [spec.kind, { flops, memoryBytes: runBytesMax + inputBytes + own, weightBytes }];
   });
   return Object.fromEntries(passes);
-}
-
-function costOf(spec: ProgramSpec): Cost {
-  const graph = traceProgram(createProgram(spec));
-  const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
-  return cost(isLow ? recomputeActivations(graph) : graph);
 }
 
 /** Latent cells along the side of the pass that is looked at: what crosses is linear in pixels. */
