@@ -91,12 +91,17 @@ export class Editor {
     const networks = new Map<number, Network>(atSteps.includes(0) ? [[0, start]] : []);
     const steps = Math.max(...atSteps);
     if (steps === 0) return networks;
-    const keep = (tensors: HostTensors, step: number): void =>
-      void networks.set(step, async () => ({ ...(await start()), ...copiesOf(tensors) }));
     await tune(this.#models.tune, {
       ...{ moments: clip.moments, prompt: await this.#prompt(caption), tensors: await start() },
       settings: { steps, learningRate: rate, drawsPerStep: draws, seed, mode, memory: "fast" },
-      previews: { atSteps, onTensors: keep },
+      previews: {
+        atSteps: atSteps.filter((step) => step > 0),
+        onPreview: ({ tensors, journal }) =>
+          void networks.set(journal.step, async () => ({
+            ...(await start()),
+            ...copiesOf(tensors),
+          })),
+      },
     });
     return networks;
   }

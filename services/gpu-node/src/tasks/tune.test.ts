@@ -2,7 +2,6 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HostTensors } from "../runtime/engine.js";
 import {
   type FakeProgram,
   fakeEngine,
@@ -13,7 +12,7 @@ import {
   inputValues,
 } from "../testing/fake-model.js";
 import { float32Values, hostTensor } from "./host-tensors.js";
-import { type TuneInput, tune } from "./tune.js";
+import { type TuneInput, type TuneResult, tune } from "./tune.js";
 
 const files = fakeFiles();
 const shape = [1, 4, 1, 2, 2];
@@ -108,15 +107,22 @@ describe("tune", () => {
     expect(result.journal.losses.slice(0, 5)).toEqual([...losses.slice(0, 2), ...losses.slice(3)]);
   });
 
-  it("shows what is tuned so far after each step that is asked for", async () => {
-    const seen = new Map<number, HostTensors>();
-    const onTensors = (tensors: HostTensors, step: number): void => void seen.set(step, tensors);
-    const looked = await tuned(pulled, { ...input, previews: { atSteps: [2, 4, 9], onTensors } });
-    expect(looked).toEqual(await tuned());
-    expect([...seen.keys()]).toEqual([2, 4]);
-    for (const [steps, tensors] of seen) {
-      expect(tensors).toEqual((await tuned(pulled, withSettings({ steps }))).tensors);
+  it("shows what it would give if it ended now, at each step that is asked for", async () => {
+    const seen: TuneResult[] = [];
+    const onPreview = (soFar: TuneResult): void => void seen.push(soFar);
+    const previews = { atSteps: [0, 2, 4, 9], onPreview };
+    expect(await tuned(pulled, { ...input, previews })).toEqual(await tuned());
+    expect(seen.map(({ journal }) => journal.step)).toEqual([0, 2, 4]);
+    for (const soFar of seen) {
+      expect(soFar).toEqual(await tuned(pulled, withSettings({ steps: soFar.journal.step })));
     }
+  });
+
+  it("shows the network where nothing is to be done", async () => {
+    const seen: TuneResult[] = [];
+    const previews = { atSteps: [0], onPreview: (soFar: TuneResult) => void seen.push(soFar) };
+    const none = await tuned(pulled, { ...withSettings({ steps: 0 }), previews });
+    expect(seen).toEqual([none]);
   });
 
   it("goes on after two abandoned steps, and ends after three in a row", async () => {
@@ -157,6 +163,37 @@ describe("tune with snapshots", () => {
     const resumed = await tune(fakeModel(engine), { ...input, snapshots: snapshots(true) });
     expect(resumed).toEqual(await tuned());
     expect(engine.runs.length).toBe(6 - steps);
+  });
+
+  it.each([
+    { atStep: 3, runs: 3, warned: 0 },
+    { atStep: 2, runs: 6, warned: 1 },
+  ])("goes on from step 3 where step $atStep is to be shown, if it can be", async (given) => {
+    await stopped(3);
+    const engine = fakeEngine(pulled);
+    const seen: TuneResult[] = [];
+    const warnings: string[] = [];
+    const previews = {
+      atSteps: [given.atStep, 6],
+      onPreview: (soFar: TuneResult) => void seen.push(soFar),
+    };
+    const looked = { ...input, snapshots: snapshots(true), previews };
+    const onWarning = (warning: string): void => void warnings.push(warning);
+    expect(await tune(fakeModel(engine), looked, { onWarning })).toEqual(await tuned());
+    expect([engine.runs.length, warnings.length]).toEqual([given.runs, given.warned]);
+    expect(seen.map(({ journal }) => journal.step)).toEqual([given.atStep, 6]);
+    expect(seen[0]).toEqual(await tuned(pulled, withSettings({ steps: given.atStep })));
+  });
+
+  it("does not go on from a snapshot that is beyond the steps that are asked for", async () => {
+    await stopped(3);
+    const two = { ...withSettings({ steps: 2 }), snapshots: snapshots(true) };
+    expect(await tuned(pulled, two)).toEqual(await tuned(pulled, withSettings({ steps: 2 })));
+    await stopped(3);
+    const three = { ...withSettings({ steps: 3 }), snapshots: snapshots(true) };
+    const engine = fakeEngine(pulled);
+    expect((await tune(fakeModel(engine), three)).journal.step).toBe(3);
+    expect(engine.runs).toEqual([]);
   });
 
   it("writes none when stopped before the first step", async () => {

@@ -45,10 +45,10 @@ export interface TuneInput {
 
 /** Looks at a tuning while it goes on; its bits are those of one that nobody looks at. */
 export interface TuningPreviews {
-  /** After how many updates. */
+  /** After how many updates; 0 is before the first. A snapshot beyond one of them is no use. */
   readonly atSteps: readonly number[];
-  /** Called with copies of the tensors that the mode tunes, and waited for. */
-  readonly onTensors: (tensors: HostTensors, step: number) => Promise<void> | void;
+  /** Called with what the tuning would give if it ended now, and waited for. */
+  readonly onPreview: (soFar: TuneResult) => Promise<void> | void;
 }
 
 export interface SnapshotOptions extends SnapshotPlace {
@@ -91,7 +91,9 @@ export async function tune(
   const start = await startOf(model, context, control);
   if (start.journal.step >= input.settings.steps) {
     const tensors = namedTensors(context.layout, start.state.weights);
-    return { tensors, journal: start.journal };
+    const result = { tensors, journal: start.journal };
+    if (isShown(input, start.journal.step)) await input.previews?.onPreview(result);
+    return result;
   }
   const tuner = await model.programs.createTuner(drawSpec(model, context), {
     ...{ layout: context.layout, state: start.state },
@@ -123,6 +125,7 @@ async function steps(model: Model, tuning: Tuning, control: TaskControl): Promis
     if (snapshots === undefined) return;
     await writeSnapshot(snapshots, { state: await tuner.state(), journal });
   };
+  await preview(tuning, journal);
   control.onProgress?.({ done: journal.step, total: settings.steps });
   while (journal.step < settings.steps) {
     const { loss, norm } = await step(model, { ...tuning, journal }, control).catch(
@@ -143,18 +146,21 @@ async function steps(model: Model, tuning: Tuning, control: TaskControl): Promis
     journal = { ...journal, step: journal.step + 1, losses: [...journal.losses, loss] };
     const isDue = snapshots !== undefined && journal.step % snapshots.everySteps === 0;
     if (isDue && journal.step < settings.steps) await keep();
-    await preview(tuning, journal.step);
+    await preview(tuning, journal);
     control.onProgress?.({ done: journal.step, total: settings.steps });
   }
   return journal;
 }
 
-/** Shows what is tuned so far to whoever wants to see it after this step. */
-async function preview({ context, input, tuner }: Tuning, step: number): Promise<void> {
-  if (input.previews?.atSteps.includes(step) !== true) return;
+/** Shows what is tuned so far to whoever wants to see it at this step. */
+async function preview({ context, input, tuner }: Tuning, journal: TuningJournal): Promise<void> {
+  if (!isShown(input, journal.step)) return;
   const { weights } = await tuner.state();
-  await input.previews.onTensors(namedTensors(context.layout, weights), step);
+  await input.previews?.onPreview({ tensors: namedTensors(context.layout, weights), journal });
 }
+
+const isShown = ({ previews }: TuneInput, step: number): boolean =>
+  previews?.atSteps.includes(step) === true;
 
 /** One step: its draws, added by the fixed tree, and the update. */
 async function step(
@@ -187,9 +193,9 @@ async function startOf(
   input: TuneInput & { readonly layout: VectorLayout },
   control: TaskControl,
 ): Promise<TuningSnapshot> {
-  const { snapshots, layout, tensors } = input;
+  const { layout, tensors } = input;
   const { numericsId } = model;
-  const kept = snapshots?.resume ? await readSnapshot(snapshots, layout.length) : undefined;
+  const kept = await usableSnapshot(input, control);
   if (kept === undefined) {
     const weights = packedVector(layout, (name) => outputValues(tensors, name));
     const journal = { step: 0, attempts: 0, losses: [], numericsIds: [numericsId] };
@@ -200,6 +206,19 @@ async function startOf(
   const before = `snapshot of step ${kept.journal.step}: computed on other terms`;
   control.onWarning?.(`${before} (${numericsIds.at(-1)}, now ${numericsId}); bits will differ`);
   return { ...kept, journal: { ...kept.journal, numericsIds: [...numericsIds, numericsId] } };
+}
+
+/** The snapshot to go on from, if it is wanted, there, and not beyond what is asked for. */
+async function usableSnapshot(
+  { snapshots, layout, previews, settings }: TuneInput & { readonly layout: VectorLayout },
+  control: TaskControl,
+): Promise<TuningSnapshot | undefined> {
+  const kept = snapshots?.resume ? await readSnapshot(snapshots, layout.length) : undefined;
+  const first = Math.min(settings.steps, ...(previews?.atSteps ?? []));
+  if (kept === undefined || kept.journal.step <= first) return kept;
+  const wanted = `expected one of step ${first} at the latest, which is asked for`;
+  control.onWarning?.(`snapshot of step ${kept.journal.step}: ${wanted}; it starts at step 0`);
+  return undefined;
 }
 
 function notFinite(step: number, { learningRate }: TuneSettings): RetakeError {
