@@ -1,3 +1,4 @@
+import { leastSign } from "@retake/gpu-node/stop";
 import type { Result } from "./results.js";
 import type { Signs } from "./signs.js";
 import { mean } from "./statistics.js";
@@ -8,6 +9,10 @@ export const stopRules: Readonly<Record<string, (signs: Signs) => number>> = {
   change: ({ change }) => change,
   both: ({ reconstruction, change }) => Math.log(reconstruction) + change,
 };
+
+/** After how many updates a method of `isStepCount` ends. */
+const stepOf = (method: string): number =>
+  method === "untuned" ? 0 : Number(method.replace("steps-", ""));
 
 /** Methods that are one tuning at several steps; `untuned` is step 0. */
 export const isStepCount = (method: string): boolean =>
@@ -32,11 +37,13 @@ export function endedBy(
     }
   }
   return [...tunings.values()].flatMap((tuning) => {
-    const methods = [...new Set(tuning.map(({ method }) => method))];
-    if (methods.length < 2) return [];
     const signOf = (method: string): number =>
       mean(tuning.flatMap((one) => (one.method === method && one.signs ? [rule(one.signs)] : [])));
-    const best = methods.reduce((least, each) => (signOf(each) < signOf(least) ? each : least));
+    const [first, ...others] = [...new Set(tuning.map(({ method }) => method))].map((method) => ({
+      ...{ method, step: stepOf(method), sign: signOf(method) },
+    }));
+    if (first === undefined || others.length === 0) return [];
+    const { method: best } = leastSign([first, ...others]);
     return tuning.filter(({ method }) => method === best).map((one) => ({ ...one, method: name }));
   });
 }

@@ -1,4 +1,5 @@
 import type { HostTensor } from "@retake/gpu-node";
+import { latentsError } from "@retake/gpu-node/stop";
 
 /** What can be said of an edit without knowing what it should give. */
 export interface Signs {
@@ -24,16 +25,10 @@ export function signsOf(latents: {
   const { clip, reconstructed, edited } = latents;
   const change = Math.log(changeOf(edited) / changeOf(clip));
   return {
-    reconstruction: meanSquare(clip.data, reconstructed.data),
+    reconstruction: latentsError(clip, reconstructed),
     change: Math.abs(change),
-    response: meanSquare(edited.data, reconstructed.data),
+    response: latentsError(edited, reconstructed),
   };
-}
-
-function meanSquare(values: HostTensor["data"], others: HostTensor["data"]): number {
-  let sum = 0;
-  for (const [at, value] of values.entries()) sum += (value - (others[at] ?? 0)) ** 2;
-  return sum / values.length;
 }
 
 /** The mean squared difference of neighbouring frames. `[1, channels, frames, height, width]`. */
