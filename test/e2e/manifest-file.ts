@@ -9,6 +9,13 @@ export interface ManifestFile {
     Record<string, { readonly seconds: number; readonly reused: boolean }>
   >;
   readonly numericsId: string;
+  readonly stop?: {
+    readonly rule: string;
+    readonly step: number;
+    readonly stepsMax: number;
+    readonly iterations: number;
+    readonly looks: readonly { readonly step: number; readonly error: number }[];
+  };
   readonly cluster?: {
     readonly edit: string;
     readonly nodes: readonly string[];

@@ -33,12 +33,19 @@ describe("runCli", () => {
     [["tune"], "missing required argument"],
     [["edit", "--source", "a", "--prompt", "b"], "clip: expected the path"],
     [["edit", "a.mp4", "--source", "a", "--prompt", "b"], "--model: expected"],
+    [["edit", "a.mp4", "--stop", "soon"], "--stop: expected one of steps, auto"],
+    [["edit", "--manifest", "m.json", "--stop", "auto"], "--stop: expected no setting beside"],
     [["cache", "prune"], "expected --older, --max-size or --all"],
   ])("refuses %j in one sentence on stderr", async (args, says) => {
     const { code, out, err } = await ran(args);
     expect([code, out]).toEqual([2, ""]);
     expect(err).toMatch(/^retake: [^\n]*\n$/);
     expect(err).toContain(says);
+  });
+
+  it.each(["submit", "batch"])("says what %s asks for instead of --stop auto", async (command) => {
+    const { code, err } = await ran([command, "a.mp4", "--stop", "auto"]);
+    expect([code, err]).toEqual([6, expect.stringContaining("let retake tune --stop auto choose")]);
   });
 
   it("tells errors as JSON where asked to, and where they come from when debugging", async () => {

@@ -2,7 +2,7 @@ import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../testing/temporary-folder.js";
-import { type ArtifactRecipe, artifact } from "./artifact-store.js";
+import { type ArtifactRecipe, artifact, foundArtifact, keptArtifact } from "./artifact-store.js";
 
 /** A store in a new folder, and a recipe that counts how often it is made. */
 async function setUp() {
@@ -85,5 +85,24 @@ describe("artifact", () => {
     const { id } = await artifact(store, recipe({}));
     await artifact(store, recipe({}));
     expect((await stat(join(path, `${id}.json`))).mtimeMs).toBe(86_400_000);
+  });
+});
+
+describe("keptArtifact", () => {
+  it("is found by its key, and is the artifact that would have been made", async () => {
+    const { store, recipe, made } = await setUp();
+    expect(await foundArtifact(store, recipe({ seed: 1 }))).toBeUndefined();
+    const kept = await keptArtifact(store, recipe({ seed: 1 }), "made otherwise");
+    expect(await foundArtifact(store, recipe({ seed: 1 }))).toEqual({ ...kept, reused: true });
+    expect(await artifact(store, recipe({ seed: 1 }))).toEqual({ ...kept, reused: true });
+    expect(made).toEqual([]);
+  });
+
+  it("is not kept when the store is off", async () => {
+    const { store, recipe } = await setUp();
+    const off = { ...store, isOn: false };
+    const { id } = await keptArtifact(off, recipe({}), "made otherwise");
+    expect(await foundArtifact(store, recipe({}))).toBeUndefined();
+    expect((await artifact(store, recipe({}))).id).toBe(id);
   });
 });

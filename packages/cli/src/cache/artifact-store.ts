@@ -8,7 +8,10 @@ import { makeFolders } from "./make-folders.js";
 /** Grows with every change that no key names: then all older artifacts are forgotten. */
 const artifactVersion = 1;
 
-export const artifactKinds = ["clip", "moments", "prompt", "delta", "inverted"] as const;
+export const artifactKinds = [
+  ...(["clip", "moments", "prompt", "delta", "inverted"] as const),
+  "reconstructed",
+] as const;
 export type ArtifactKind = (typeof artifactKinds)[number];
 
 /** Results that were paid for once, kept under everything they depend on. */
@@ -20,14 +23,18 @@ export interface ArtifactStore {
   readonly onWarning: (warning: string) => void;
 }
 
-/** How an artifact is made, and how it lies on the disk. */
-export interface ArtifactRecipe<Value> {
+/** What an artifact is, and how it lies on the disk. */
+export interface ArtifactForm<Value> {
   readonly kind: ArtifactKind;
   /** Everything that the value depends on; JSON. */
   readonly key: Readonly<Record<string, unknown>>;
-  readonly make: () => Promise<Value>;
   readonly read: (path: string) => Promise<Value>;
   readonly write: (path: string, value: Value) => Promise<void>;
+}
+
+/** How an artifact is made. */
+export interface ArtifactRecipe<Value> extends ArtifactForm<Value> {
+  readonly make: () => Promise<Value>;
 }
 
 export interface Artifact<Value> {
@@ -47,22 +54,46 @@ export async function artifact<Value>(
   store: ArtifactStore,
   recipe: ArtifactRecipe<Value>,
 ): Promise<Artifact<Value>> {
-  const id = jsonDigest([artifactVersion, recipe.kind, recipe.key]);
-  if (!store.isOn) return { value: await recipe.make(), id, reused: false };
-  const path = join(store.folder, "artifacts", recipe.kind, id);
-  const known = await readArtifact(store, recipe, path);
-  if (known !== undefined) return { value: known.value, id, reused: true };
-  const value = await recipe.make();
-  await keep(recipe, path, value).catch((thrown: unknown) => {
-    const { message } = fromUnknown(thrown, `keeping ${recipe.kind}`);
-    store.onWarning(`${message} (the result is not kept for the next time)`);
-  });
-  return { value, id, reused: false };
+  return (
+    (await foundArtifact(store, recipe)) ?? (await keptArtifact(store, recipe, await recipe.make()))
+  );
 }
+
+/** The artifact of a key, if it is there and its digest is right. */
+export async function foundArtifact<Value>(
+  store: ArtifactStore,
+  form: ArtifactForm<Value>,
+): Promise<Artifact<Value> | undefined> {
+  if (!store.isOn) return undefined;
+  const known = await readArtifact(store, form, pathOf(store, form));
+  return known === undefined ? undefined : { value: known.value, id: idOf(form), reused: true };
+}
+
+/** Keeps an artifact that was made otherwise, as far as that is possible. */
+export async function keptArtifact<Value>(
+  store: ArtifactStore,
+  form: ArtifactForm<Value>,
+  value: Value,
+): Promise<Artifact<Value>> {
+  if (store.isOn) {
+    await keep(form, pathOf(store, form), value).catch((thrown: unknown) => {
+      const { message } = fromUnknown(thrown, `keeping ${form.kind}`);
+      store.onWarning(`${message} (the result is not kept for the next time)`);
+    });
+  }
+  return { value, id: idOf(form), reused: false };
+}
+
+type ArtifactName = Pick<ArtifactForm<unknown>, "kind" | "key">;
+
+const idOf = ({ kind, key }: ArtifactName): string => jsonDigest([artifactVersion, kind, key]);
+
+const pathOf = (store: ArtifactStore, name: ArtifactName): string =>
+  join(store.folder, "artifacts", name.kind, idOf(name));
 
 async function readArtifact<Value>(
   store: ArtifactStore,
-  recipe: ArtifactRecipe<Value>,
+  form: ArtifactForm<Value>,
   path: string,
 ): Promise<{ readonly value: Value } | undefined> {
   const record = await readFile(`${path}.json`, "utf8").catch(() => undefined);
@@ -70,7 +101,7 @@ async function readArtifact<Value>(
   try {
     const { sha256 } = await fileDigest(path);
     if (sha256 === recordedDigest(record)) {
-      const value = await recipe.read(path);
+      const value = await form.read(path);
       const now = new Date(store.nowMs());
       await utimes(`${path}.json`, now, now).catch(() => undefined);
       return { value };
@@ -96,14 +127,10 @@ function recordedDigest(record: string): unknown {
 }
 
 /** The record is written last: without it, the artifact does not exist. */
-async function keep<Value>(
-  recipe: ArtifactRecipe<Value>,
-  path: string,
-  value: Value,
-): Promise<void> {
-  const { kind, key } = recipe;
+async function keep<Value>(form: ArtifactForm<Value>, path: string, value: Value): Promise<void> {
+  const { kind, key } = form;
   await makeFolders(dirname(path));
-  await recipe.write(path, value);
+  await form.write(path, value);
   const { bytes, sha256 } = await fileDigest(path);
   const record = `${JSON.stringify({ kind, bytes, sha256, key }, null, 1)}\n`;
   await writeAtomically(`${path}.json`, (temporary) => writeFile(temporary, record));

@@ -15,6 +15,7 @@ import {
   addSettings,
   type RawOptions,
   snapshotEverySpec,
+  stopSpec,
   textOption,
 } from "./option-groups.js";
 
@@ -113,7 +114,7 @@ function addCommon(command: Command): void {
 
 function addTuningOptions(command: Command): void {
   addSettings(command, tuningSpecs);
-  addSettings(command, { snapshotEvery: snapshotEverySpec });
+  addSettings(command, { stop: stopSpec, snapshotEvery: snapshotEverySpec });
   command.option("--resume", "go on from the last snapshot of the same tuning");
 }
 

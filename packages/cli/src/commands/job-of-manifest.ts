@@ -17,7 +17,7 @@ export async function jobOfManifest(
 ): Promise<Job> {
   const { options } = given;
   const settings = Object.keys(givenSettings(options));
-  for (const name of ["source", "prompt", "negative", "revision", ...settings]) {
+  for (const name of ["source", "prompt", "negative", "revision", "stop", ...settings]) {
     if (options[name] === undefined && !settings.includes(name)) continue;
     const expected = "no setting beside --manifest, which holds them all";
     throw badUsage(`--${name}`, { expected, got: "one" });
@@ -38,6 +38,8 @@ export async function jobOfManifest(
     outPath: textOption(options, "out") ?? defaultOut(clipPath),
     useCache: options.cache !== false,
     snapshotEvery: Number(options.snapshotEvery ?? snapshotEverySpec.fallback),
+    // Where the number of steps was chosen, the settings hold it.
+    stop: "steps",
     resume: options.resume === true,
     dryRun: options.dryRun === true,
     expected: {

@@ -9,7 +9,7 @@ describe("jobOfOptions", () => {
     expect(job).toMatchObject({
       ...{ command: "edit", clipPath: "in/clip.mp4", source: "a car", prompts: ["a horse"] },
       ...{ negative: "", given: { steps: 3, fit: "stretch" }, outPath: "out/clip" },
-      ...{ useCache: true, resume: false, dryRun: false, snapshotEvery: 50 },
+      ...{ useCache: true, resume: false, dryRun: false, snapshotEvery: 50, stop: "steps" },
       model: { source: "m", revision: undefined, offline: false },
     });
   });

@@ -1,7 +1,13 @@
 import { basename, extname, join } from "node:path";
 import { badUsage, checkPrompts } from "@retake/coordinator/settings";
 import type { Job } from "../pipeline/job.js";
-import { givenSettings, type RawOptions, snapshotEverySpec, textOption } from "./option-groups.js";
+import {
+  givenSettings,
+  type RawOptions,
+  snapshotEverySpec,
+  stopSpec,
+  textOption,
+} from "./option-groups.js";
 
 /**
  * What a command line asks for.
@@ -33,6 +39,7 @@ export function jobOfOptions(command: Job["command"], clipPath: string, options:
     outPath: textOption(options, "out") ?? defaultOut(clipPath),
     useCache: options.cache !== false,
     snapshotEvery: Number(snapshotEvery),
+    stop: stopSpec.decode(options.stop ?? stopSpec.fallback, "--stop"),
     resume: options.resume === true,
     dryRun: options.dryRun === true,
     expected: undefined,

@@ -1,5 +1,6 @@
 import {
   badUsage,
+  choice,
   isSettingName,
   type PartialSettings,
   type SettingName,
@@ -53,6 +54,13 @@ export function addOutputOptions(command: Command): void {
 export const snapshotEverySpec = wholeNumber({
   ...{ flags: "--snapshot-every <steps>", help: "steps between two snapshots", fallback: 50 },
   ...{ min: 1, max: 1_000_000 },
+});
+
+export const stopSpec = choice({
+  flags: "--stop <when>",
+  help: "auto: of none, 1/8, 1/4, 1/2 and all steps, keep those that give the clip back best",
+  fallback: "steps",
+  choices: ["steps", "auto"],
 });
 
 /** A text that was given, or nothing. */

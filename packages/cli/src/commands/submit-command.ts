@@ -6,6 +6,7 @@ import {
   samplingSpecs,
   tuningSpecs,
 } from "@retake/coordinator/settings";
+import { Code, RetakeError } from "@retake/errors";
 import type { Command } from "commander";
 import {
   type EditToSubmit,
@@ -22,6 +23,7 @@ import {
   givenSettings,
   type RawOptions,
   snapshotEverySpec,
+  stopSpec,
   textOption,
 } from "./option-groups.js";
 
@@ -32,6 +34,19 @@ const examples = `
 
 An edit that was accepted is stored: it ends, whatever dies meanwhile. Which settings
 it has, and what they are by default, is as with retake edit.`;
+
+/** The nodes of a cluster tune together, and look at nothing in between. */
+const clusterStopSpec: typeof stopSpec = {
+  ...stopSpec,
+  help: "steps, and no other: retake tune --stop auto finds a number for --steps",
+  decode: (value, label) => {
+    const stop = stopSpec.decode(value, label);
+    if (stop === "steps") return stop;
+    const message = `${label}: expected "steps" of a cluster, got "${stop}"`;
+    const advice = "let retake tune --stop auto choose, and give what it chose as --steps";
+    throw new RetakeError(Code.Unimplemented, "bad-option", `${message}; ${advice}`);
+  },
+};
 
 /** Adds `submit`. */
 export function addSubmitCommand(program: Command, environment: Environment): void {
@@ -73,7 +88,7 @@ export function addSubmitOptions(command: Command): void {
   const { seed, batch } = runSpecs;
   const priority = prioritySpec;
   addSettings(command, { ...tuningSpecs, ...samplingSpecs, seed, batch, priority });
-  addSettings(command, { snapshotEvery: snapshotEverySpec });
+  addSettings(command, { stop: clusterStopSpec, snapshotEvery: snapshotEverySpec });
 }
 
 /** What the command line says of an edit. */

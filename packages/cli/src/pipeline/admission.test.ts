@@ -19,7 +19,7 @@ afterAll(() => rm(cacheDir, { recursive: true, force: true }));
 
 const settings = chosenSettings({ steps: 10, draws: 2, ddim: 20 }, {}, { threads: 1 });
 const work: PlannedWork = {
-  job: { command: "edit", prompts: ["a", "b"] },
+  job: { command: "edit", prompts: ["a", "b"], stop: "steps" },
   ...{ settings, size: { width: 64, height: 64 } },
 };
 const counts = (given: PlannedWork): Readonly<Record<string, number>> =>
@@ -36,12 +36,21 @@ describe("planOf", () => {
     expect(counts({ ...work, settings: spared })).toEqual({
       ...{ prompts: 4, encode: 3, invert: 10, sample: 20, frames: 6 },
     });
-    expect(counts({ ...work, job: { command: "tune", prompts: [] } })).toEqual({
+    expect(counts({ ...work, job: { command: "tune", prompts: [], stop: "steps" } })).toEqual({
       ...{ prompts: 2, encode: 8, tune: 20 },
     });
-    expect(counts({ ...work, job: { command: "invert", prompts: [] } })).toEqual({
+    expect(counts({ ...work, job: { command: "invert", prompts: [], stop: "steps" } })).toEqual({
       ...{ prompts: 2, encode: 8, invert: 20 },
     });
+  });
+
+  it("counts the looks at a tuning that ends where it is best", () => {
+    const job = { ...work.job, stop: "auto" as const };
+    // After 0, 1, 3, 5 and 10 steps: ten passes to invert, and twice as many to sample.
+    expect(counts({ ...work, job })).toEqual({ ...counts(work), stop: 5 * 30 });
+    const spared = { ...settings, steps: 1, ddim: 6, guidance: 1, strength: 0.5 };
+    expect(counts({ ...work, job, settings: spared })["stop"]).toBe(2 * 6);
+    expect(counts({ ...work, job: { ...job, command: "invert" } })["stop"]).toBeUndefined();
   });
 
   it("adds up the operations, and takes the memory of the widest phase", () => {

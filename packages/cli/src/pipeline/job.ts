@@ -24,6 +24,8 @@ export interface Job {
   readonly outPath: string;
   readonly useCache: boolean;
   readonly snapshotEvery: number;
+  /** Whether all steps are kept, or those of them after which the clip comes back best. */
+  readonly stop: "steps" | "auto";
   readonly resume: boolean;
   readonly dryRun: boolean;
   /** What a manifest says the clip and the model were. */

@@ -8,6 +8,7 @@ import {
   predictCost,
   prepareEdit,
 } from "@retake/gpu-node";
+import { reconstructIterations, stopSteps } from "@retake/gpu-node/stop";
 import type { Job } from "./job.js";
 
 /** One kind of pass, and how often an edit makes it. */
@@ -40,7 +41,7 @@ const activationsMax = 4000;
 const bytesPerValue = 4;
 
 export interface PlannedWork {
-  readonly job: Pick<Job, "command" | "prompts">;
+  readonly job: Pick<Job, "command" | "prompts" | "stop">;
   readonly settings: ChosenSettings;
   readonly size: Size;
 }
@@ -106,19 +107,24 @@ function plannedPasses(
 
 function passCounts(work: PlannedWork): readonly (readonly [string, PassName, number])[] {
   const { job, settings } = work;
-  const { command, prompts } = job;
+  const { command, prompts, stop } = job;
   const { frames, batch, ddim, strength, guidance, steps, draws } = settings;
-  const iterations = Math.max(1, Math.floor(ddim * strength));
+  const iterationsOf = (samplingCount: number): number =>
+    Math.max(1, Math.floor(samplingCount * strength));
+  const iterations = iterationsOf(ddim);
   const vaePasses = Math.ceil(frames / batch);
   const branches = guidance === 1 || batch > 1 ? 1 : 2;
   const tunes = command === "edit" || command === "tune";
   const inverts = command !== "tune";
   const samples = command === "edit" || command === "sample";
   const edits = samples ? prompts.length : 0;
+  const looks = tunes && stop === "auto" ? stopSteps(steps).length : 0;
+  const lookPasses = iterationsOf(reconstructIterations(ddim)) * (1 + branches);
   return [
     ["prompts", "text", 2 + edits],
     ["encode", "vae-encode", vaePasses],
     ["tune", "unet-gradients", tunes ? steps * draws : 0],
+    ["stop", "unet", looks * lookPasses],
     ["invert", "unet", inverts ? iterations : 0],
     ["sample", "unet", edits * iterations * branches],
     ["frames", "vae-decode", edits * vaePasses],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Size } from "@retake/coordinator";
 import { type ChosenSettings, cardSettings, chosenSettings } from "@retake/coordinator/settings";
 import { checkSampling, type ModelFiles, openModelFiles, tunedBytes } from "@retake/gpu-node";
+import { stopSteps } from "@retake/gpu-node/stop";
 import { cacheFolder, makeCacheFolder } from "../cache/cache-folder.js";
 import type { Environment } from "../environment.js";
 import { assertRoom } from "../errors/assert-room.js";
@@ -47,7 +48,7 @@ export async function prepareJob(
   const files = await openFiles(job, { environment, reporter, cacheDir });
   const card = cardSettings(files.card, join(files.root, "retake.json"));
   const settings = chosenSettings(job.given, card, { threads: availableParallelism() });
-  if (job.command !== "tune") {
+  if (job.command !== "tune" || job.stop === "auto") {
     checkSampling(files, { samplingCount: settings.ddim, strength: settings.strength });
   }
   const { signal } = environment;
@@ -69,7 +70,8 @@ async function assertRoomFor(
   const deltaBytes = tunes ? tunedBytes(files, settings.mode) : 0;
   const clipBytes = settings.frames * size.width * size.height * 3;
   const videoBytes = ((job.prompts.length + 1) * clipBytes) / videoBytesPerByteMin;
-  await assertRoom(job.outPath, deltaBytes + videoBytes);
+  const deltas = job.stop === "auto" ? stopSteps(settings.steps).length : 1;
+  await assertRoom(job.outPath, deltas * deltaBytes + videoBytes);
   await assertRoom(cacheDir, tunes ? snapshotVectors * deltaBytes : 0);
 }
 

@@ -84,7 +84,9 @@ async function manifestOf(
   const { job, source, done } = run;
   const { files, numericsId } = session.model;
   const { clip } = source;
-  const settings: Settings = session.settings;
+  // What was chosen stands in the place of the most that it could be: it gives the same bits.
+  const steps = done.stop?.step ?? session.settings.steps;
+  const settings: Settings = { ...session.settings, steps };
   return {
     ...{ command: job.command, source: job.source ?? null, prompts: job.prompts },
     ...{ negative: job.negative, settings },
@@ -98,6 +100,7 @@ async function manifestOf(
     },
     ...{ given: done.given, numericsId, versions: await runVersions() },
     ...{ tuning: done.tuning, timings: session.reporter.times },
+    ...(done.stop === undefined ? {} : { stop: done.stop }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { writeEdits } from "@retake/coordinator/result";
+import { type StopChoice, writeEdits } from "@retake/coordinator/result";
 import { Code, RetakeError } from "@retake/errors";
 import { type HostTensor, readTensors, writeTensors } from "@retake/gpu-node";
 import type { SourceClip } from "./clip-phase.js";
@@ -10,13 +10,16 @@ import type { Job } from "./job.js";
 import { type EncodedPrompts, promptPhase } from "./prompt-phase.js";
 import { samplePhase } from "./sample-phase.js";
 import type { Session } from "./session.js";
-import { tunePhase } from "./tune-phase.js";
+import { stopPhase } from "./stop-phase.js";
+import { type TunedNetwork, type TuneRequest, tunePhase } from "./tune-phase.js";
 
 /** What the phases say of themselves in the manifest. */
 export interface PhasesDone {
   /** Files that took the place of a phase, by what they are. */
   readonly given: Readonly<Record<string, string>>;
   readonly tuning: Readonly<Record<string, unknown>> | null;
+  /** Where the number of steps was chosen. */
+  readonly stop?: StopChoice | undefined;
 }
 
 interface Run {
@@ -40,13 +43,11 @@ export async function runPhases(session: Session, run: Run): Promise<PhasesDone>
   if (command === "tune" || command === "edit") {
     const { snapshotEvery, resume } = job;
     const request = { source: job.source ?? "", clipHash: source.hash, encoded, prompts };
-    const tuned = join(workPath, "delta.safetensors");
-    const network = await tunePhase(session, {
-      ...{ ...request, snapshotEvery, resume, deltaPath: tuned },
-    });
+    const tuning = { ...request, snapshotEvery, resume };
+    const { network, stop } = await tuned(session, { ...tuning, job, workPath });
     if (command === "edit") await edit(session, { ...run, network, encoded, prompts });
     const { step, settings } = network.header;
-    return { given: {}, tuning: { step, ...settings } };
+    return { given: {}, tuning: { step, ...settings }, stop };
   }
   const network = await givenNetwork(session, deltaPath);
   const onNetwork = { ...run, network, encoded, prompts };
@@ -60,6 +61,19 @@ export async function runPhases(session: Session, run: Run): Promise<PhasesDone>
     path === undefined ? [] : [[name, resolve(path)] as const],
   );
   return { given: Object.fromEntries(named), tuning: null };
+}
+
+/** The network after as many steps as the settings say, or as were chosen of them. */
+async function tuned(
+  session: Session,
+  request: TuneRequest & Pick<Run, "job" | "workPath">,
+): Promise<{ readonly network: TunedNetwork; readonly stop?: StopChoice }> {
+  const deltaPath = join(request.workPath, "delta.safetensors");
+  if (request.job.stop === "auto") return stopPhase(session, { ...request, deltaPath });
+  const places = [{ step: session.settings.steps, path: deltaPath }];
+  const [network] = await tunePhase(session, request, places);
+  if (network === undefined) throw new Error(`${deltaPath}: expected a network, got none`);
+  return { network };
 }
 
 /** Everything that is said, to be encoded: the empty prompt is part of inversion and guidance. */

@@ -6,6 +6,7 @@ export {
   manifestVersion,
   type PhaseTime,
   rateText,
+  type StopChoice,
   writeManifest,
 } from "./manifest.js";
 export { writeEdits } from "./write-edits.js";

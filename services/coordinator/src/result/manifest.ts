@@ -35,6 +35,20 @@ export interface ClusterRun {
   }[];
 }
 
+/** How the number of a tuning's steps was chosen. */
+export interface StopChoice {
+  /** The clip's own sentence must give the clip back, as near as can be. */
+  readonly rule: "reconstruction";
+  /** What was chosen: the `steps` of the settings. */
+  readonly step: number;
+  /** So many steps were done. */
+  readonly stepsMax: number;
+  /** Of the inversion and of the sampling of each look. */
+  readonly iterations: number;
+  /** After how many steps it was looked at, and the mean squared error of the latents. */
+  readonly looks: readonly { readonly step: number; readonly error: number }[];
+}
+
 /** What a run was asked for; with the same clip, model and terms it gives the same files. */
 export interface ManifestRequest {
   readonly command: "edit" | "tune" | "invert" | "sample";
@@ -47,7 +61,7 @@ export interface ManifestRequest {
 
 /**
  * Everything that a result says of itself. Only `timings` and `cluster` differ when it is made
- * again.
+ * again, and `stop` is not there: what it chose is among the settings.
  */
 export interface Manifest extends ManifestRequest {
   readonly format: typeof manifestFormat;
@@ -72,6 +86,7 @@ export interface Manifest extends ManifestRequest {
   readonly numericsId: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly tuning: Readonly<Record<string, unknown>> | null;
+  readonly stop?: StopChoice;
   readonly files: Readonly<Record<string, FileDigest>>;
   readonly timings: Readonly<Record<string, PhaseTime>>;
   /** Where a cluster made it. */

@@ -6,7 +6,7 @@ export {
   decodeSettings,
 } from "./chosen-settings.js";
 export { clipSizeOf, clipStartOf } from "./clip-places.js";
-export { badOption, badUsage, type SettingSpec, wholeNumber } from "./decode-setting.js";
+export { badOption, badUsage, choice, type SettingSpec, wholeNumber } from "./decode-setting.js";
 export {
   clipSpecs,
   isSettingName,
