@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { writeKubeconfig } from "../kubernetes/fake-api-server.js";
+import { createAuthority } from "../mtls/certificate-authority.js";
+import { temporaryFolder } from "../mtls/temporary-folder.js";
 import { workloadsOf } from "./manifest.js";
 import { objectsOf, readRendered, root } from "./render.js";
 
@@ -47,16 +50,20 @@ describe("the flags of the manifests", () => {
     const { args = [] } = workload?.template.spec.containers[0] ?? {};
     const settings = objects.find(({ metadata: { name } }) => name.startsWith("coordinator-set"));
     const given = args.map((arg) =>
-      arg.replace(/\$\((\w+)\)/, (_, name: string) => settings?.data?.[name] ?? ""),
+      arg.replace(/\$\((\w+)\)/, (_, name: string) => settings?.data?.[name] ?? "of-the-pod"),
     );
     const main = join(root, "services/coordinator/dist/main.js");
     const local = [
-      ...given.filter(
-        (arg) => !/^--(nats|tokens|store-folder|listen|metrics)=|^--kubernetes$/.test(arg),
-      ),
+      ...given.filter((arg) => !/^--(nats|tokens|store-folder|listen|metrics)=/.test(arg)),
       ...["--listen=127.0.0.1:0", "--nats=nats://127.0.0.1:1"],
     ];
-    const running = promisify(execFile)(process.execPath, [main, ...local]);
+    // Whoever leads calls the API server after NATS: nobody listens there.
+    const folder = await temporaryFolder();
+    const authority = await createAuthority("CN=Kubernetes test");
+    const server = { url: "https://127.0.0.1:1", authority };
+    const { path: KUBECONFIG } = await writeKubeconfig(folder, server, "token");
+    const env = { ...process.env, KUBECONFIG };
+    const running = promisify(execFile)(process.execPath, [main, ...local], { env });
     await expect(running).rejects.toMatchObject({
       stdout: expect.stringContaining("nats-unreachable"),
     });

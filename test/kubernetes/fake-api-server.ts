@@ -103,6 +103,7 @@ export async function writeKubeconfig(
   folder: string,
   { url, authority }: Pick<FakeApiServer, "url" | "authority">,
   token: string,
+  context: { readonly namespace?: string | undefined } = { namespace: "retake" },
 ): Promise<{ readonly path: string; readonly tokenPath: string }> {
   const path = join(folder, "kubeconfig");
   const tokenPath = join(folder, "token");
@@ -116,7 +117,7 @@ export async function writeKubeconfig(
         user: { "auth-provider": { name: "tokenFile", config: { tokenFile: tokenPath } } },
       },
     ],
-    contexts: [{ name: "test", context: { cluster: "test", user: "test", namespace: "retake" } }],
+    contexts: [{ name: "test", context: { cluster: "test", user: "test", ...context } }],
   };
   await writeFile(tokenPath, token);
   await writeFile(path, JSON.stringify(config));

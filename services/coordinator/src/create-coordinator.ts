@@ -12,11 +12,9 @@ import type { Logger } from "pino";
 import { type DecideOptions, defaultOptions } from "./job/cluster-state.js";
 import type { EditStores } from "./loop/adopt.js";
 import { leadAgainAndAgain } from "./loop/leadership.js";
-import { joinedNodesOnly, type NodeDiscovery } from "./loop/node-discovery.js";
 import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
 import { followPods } from "./pods/follow-pods.js";
-import { type OpenedPool, openPool, type PoolSetting } from "./pool/open-pool.js";
 import { PoolScaler } from "./pool/pool-scaler.js";
 import { type Cluster, notActive } from "./rpc/cluster.js";
 import { collectRegularly, defaultGarbageOptions, type GarbageOptions } from "./rpc/garbage.js";
@@ -26,15 +24,16 @@ import { ModelCatalog } from "./rpc/model-catalog.js";
 import { createVideoProbes } from "./rpc/submit.js";
 import { operatorsBy, readTokens, tenantsBy } from "./rpc/tokens.js";
 import type { ArtifactStore } from "./store/artifact-store.js";
-import { createEpochLock, type EpochLock, type LeaderRecords } from "./store/epoch-lock.js";
+import type { EpochLock } from "./store/epoch-lock.js";
 import { openFolderArtifacts } from "./store/folder-artifacts.js";
 import { openJetStreamStores } from "./store/jetstream-stores.js";
 import { createMemoryArtifacts } from "./store/memory-artifacts.js";
 import { createMemoryStores } from "./store/memory-stores.js";
 import { connectNats } from "./store/nats-connection.js";
+import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";
 import { createTaskRunner } from "./tasks/run-tasks.js";
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends SurroundingsOptions {
   /** host:port; port 0 takes a free one. Default 127.0.0.1:0. */
   readonly listen?: string | undefined;
   /** How nodes and clients reach it, where that is not what it listens at. */
@@ -52,17 +51,10 @@ export interface CoordinatorOptions {
   readonly tlsFolder?: string | undefined;
   /** host:port of /metrics, /livez and /readyz; none without. */
   readonly metricsListen?: string | undefined;
-  /** What starts and ends the nodes; without one, nobody does, and a pool can only shrink. */
-  readonly pool?: PoolSetting | undefined;
   /** Says over gRPC what can be called. Default false. */
   readonly reflects?: boolean | undefined;
-  /** Leads by a Lease of Kubernetes: by its API server, which only this loads the client of. */
-  readonly kubernetes?: { readonly namespace?: string | undefined } | undefined;
-  /** How long a coordinator that is gone keeps the next out. Default 5 s; on Kubernetes 15 s. */
-  readonly leaderLeaseMs?: number | undefined;
   readonly garbage?: Partial<GarbageOptions> | undefined;
   readonly decide?: Partial<DecideOptions> | undefined;
-  readonly logger: Logger;
 }
 
 /** A coordinator that runs. */
@@ -77,10 +69,6 @@ export interface Coordinator {
   /** Gives up its lead, and ends: what was accepted goes on with the next coordinator. */
   close(): Promise<void>;
 }
-
-const leaderLeaseMsDefault = 5_000;
-/** API servers are away for longer than NATS, when they are upgraded. */
-const kubeLeaseMsDefault = 15_000;
 
 /**
  * Starts a coordinator: opens its store, listens, and leads as soon as no other does.
@@ -99,7 +87,6 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const lock = surroundings.createLock(stores.leaders);
   const workFolder = join(options.storeFolder ?? tmpdir(), `retake-work-${id}`);
   await mkdir(workFolder, { recursive: true });
-  const pool = await openPool(options.pool);
   let reign: Reign | undefined;
   const { expiresAtMs } = transport;
   const { discovery } = surroundings;
@@ -115,7 +102,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     ...{ nodeInfos: new Map(), nodeTokens: new Map() },
     ...{ coordinatorId: id, natsServers: options.natsServers ?? [], nowUnixMs: Date.now },
     videos: createVideoProbes(artifacts, workFolder),
-    scaler: new PoolScaler(pool.pool, { logger }),
+    scaler: new PoolScaler(surroundings.pool, { logger }),
     ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
     called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
   };
@@ -130,7 +117,8 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     onReign: (now) => {
       reign = now;
       server.setServing(now !== undefined);
-      if (now !== undefined) followPool(now, { ...pool, metrics, logger, coordinatorId: id });
+      if (now !== undefined)
+        followPool(now, { ...surroundings, metrics, logger, coordinatorId: id });
     },
   });
   const garbage = { ...defaultGarbageOptions, ...options.garbage };
@@ -164,20 +152,17 @@ function decideOptionsOf({ natsServers = [], decide }: CoordinatorOptions): Deci
 }
 
 /** What becomes of nodes is told to the pods that they run in, where they run in pods. */
-function followPool(
-  reign: Reign,
-  { kubernetes, metrics, logger, coordinatorId }: FollowedPool,
-): void {
-  if (kubernetes === undefined) return;
+function followPool(reign: Reign, { pods, metrics, logger, coordinatorId }: FollowedPool): void {
+  if (pods === undefined) return;
   const about = { reign, coordinatorId, logger, nowUnixMs: Date.now };
-  void followPods({ ...kubernetes, ...about, onFailed: metrics.onPodWriteFailed }).catch(
+  void followPods({ ...pods, ...about, onFailed: metrics.onPodWriteFailed }).catch(
     (thrown: unknown) => {
       logger.error({ err: thrown }, fromUnknown(thrown, "following pods").message);
     },
   );
 }
 
-interface FollowedPool extends Pick<OpenedPool, "kubernetes"> {
+interface FollowedPool extends Pick<Surroundings, "pods"> {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly coordinatorId: string;
@@ -225,32 +210,6 @@ function lead(
       await leading;
     },
   };
-}
-
-interface Surroundings {
-  readonly createLock: (leaders: LeaderRecords) => EpochLock;
-  readonly discovery: NodeDiscovery;
-}
-
-/** How to lead, and who knows which nodes there are: by the store alone, or by Kubernetes. */
-async function openSurroundings(options: CoordinatorOptions): Promise<Surroundings> {
-  const { kubernetes, natsServers = [], logger } = options;
-  const onUnavailable = ({ reason, message }: RetakeError): void =>
-    logger.warn({ reason }, message);
-  if (kubernetes === undefined) {
-    const { leaderLeaseMs: leaseDurationMs = leaderLeaseMsDefault } = options;
-    return {
-      createLock: (leaders) => createEpochLock(leaders, { leaseDurationMs, onUnavailable }),
-      discovery: joinedNodesOnly,
-    };
-  }
-  if (natsServers.length === 0) {
-    const message = "--kubernetes: expected --nats, whose epochs keep an old leader out, got none";
-    throw new RetakeError(Code.InvalidArgument, "bad-option", message);
-  }
-  const { openKubernetes } = await import("./kubernetes/index.js");
-  const { leaderLeaseMs: leaseDurationMs = kubeLeaseMsDefault } = options;
-  return openKubernetes({ ...kubernetes, leaseDurationMs, onUnavailable });
 }
 
 /** Until it is stopped, tells the reign of nodes that are gone. */

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 import { type CoordinatorOptions, createCoordinator } from "./create-coordinator.js";
-import { decodePoolName } from "./pool/open-pool.js";
+import { decodePoolName } from "./pool/pool-name.js";
 import type { GarbageOptions } from "./rpc/garbage.js";
 import { natsAuthorization, natsPermissions } from "./store/nats-permissions.js";
 
@@ -70,10 +70,8 @@ function optionsOf(args: readonly string[]): Omit<CoordinatorOptions, "logger"> 
     ...{ storeName: values["store-name"], storeFolder: values["store-folder"] },
     ...{ tokensFile: values.tokens, tlsFolder: values.tls, metricsListen: values.metrics },
     ...{ replicas: decodeReplicas(values.replicas), reflects: values.reflection },
-    pool: poolOf(values),
     leaderLeaseMs: decodeMs(values["leader-lease-ms"], "--leader-lease-ms"),
-    kubernetes:
-      values.kubernetes === true ? { namespace: values["kubernetes-namespace"] } : undefined,
+    kubernetes: kubernetesOf(values),
     garbage: keptOf(values["keep-edits-ms"]),
     decide: leaseDurationMs === undefined ? {} : { leaseDurationMs },
   };
@@ -100,9 +98,11 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function poolOf({ pool, "kubernetes-namespace": namespace }: ReturnType<typeof parsed>) {
-  if (pool === undefined) return undefined;
-  return { ...decodePoolName(pool, { flag: "--pool" }), namespace };
+function kubernetesOf(values: ReturnType<typeof parsed>): CoordinatorOptions["kubernetes"] {
+  const { pool: poolText, kubernetes: leads = false, "kubernetes-namespace": namespace } = values;
+  if (poolText === undefined && !leads) return undefined;
+  const pool = poolText === undefined ? undefined : decodePoolName(poolText, { flag: "--pool" });
+  return { leads, namespace, pool };
 }
 
 function decodeReplicas(text: string | undefined): 1 | 3 | undefined {

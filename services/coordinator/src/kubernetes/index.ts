@@ -12,5 +12,6 @@ export { createKubeLeaseRecords, type KubeLeaseOptions } from "./kube-lease.js";
 export { createKubeLock, type KubeLockOptions } from "./kube-lock.js";
 export type { KubeList, KubeObject } from "./objects.js";
 export { type Kubernetes, type KubernetesOptions, openKubernetes } from "./open-kubernetes.js";
+export { type KubeNamespace, openNamespace } from "./open-namespace.js";
 export { createSliceDiscovery, type SliceDiscoveryOptions } from "./slice-discovery.js";
 export type { KubeRequest, KubeResponse, KubeTransport } from "./transport.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodePoolName } from "./open-pool.js";
+import { decodePoolName } from "./pool-name.js";
 
 describe("decodePoolName", () => {
   it("takes the two kinds that have a scale, by the names that kubectl has for them", () => {
