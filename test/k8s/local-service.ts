@@ -1,18 +1,18 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-/** As a Service of Kubernetes: a connection goes to who is ready when it is made, and stays. */
+/** As a Service of Kubernetes: a connection goes to who is chosen when it is made, and stays. */
 export interface LocalService {
   /** host:port. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** @param ready  host:port of the pod that new connections go to */
-export async function startService(ready: () => string): Promise<LocalService> {
+/** @param chosen  host:port of the pod that new connections go to */
+export async function startService(chosen: () => string): Promise<LocalService> {
   const sockets = new Set<Socket>();
   const server = createServer((incoming) => {
-    const [host = "", port = ""] = ready().split(":");
+    const [host = "", port = ""] = chosen().split(":");
     const outgoing = connect(Number(port), host);
     for (const [socket, other] of [
       [incoming, outgoing],

@@ -102,7 +102,13 @@ export interface Spec {
   readonly replicas?: number;
   readonly selector?: LabelSelector & Readonly<Record<string, unknown>>;
   readonly template?: PodTemplate;
-  readonly strategy?: { readonly rollingUpdate?: { readonly maxUnavailable?: string | number } };
+  readonly strategy?: {
+    readonly type?: string;
+    readonly rollingUpdate?: {
+      readonly maxSurge?: string | number;
+      readonly maxUnavailable?: string | number;
+    };
+  };
   readonly leaderWorkerTemplate?: {
     readonly restartPolicy?: string;
     readonly workerTemplate?: PodTemplate;

@@ -29,6 +29,8 @@ const wholePolicy = (
 const labelsNeeded = ["name", "instance", "version", "component", "part-of", "managed-by"];
 /** What never changes of an object: a selector cannot be changed later. */
 const lastingLabels = new Set(["app.kubernetes.io/name", "app.kubernetes.io/part-of"]);
+/** Of one pod of the coordinator's, for as long as its process leads. */
+const leads = "retake.dev/leads";
 const policyLevels = ["enforce", "audit", "warn"];
 
 const accessNeeded = new Set([
@@ -111,14 +113,24 @@ const links: readonly Policy[] = [
   objectPolicy("a service finds pods, and a port of theirs", (object, objects) => {
     if (object.kind !== "Service") return undefined;
     const [selector] = selectorsOf(object);
+    const { [leads]: _, ...lasting } = Object(selector?.matchLabels);
     const found = workloadsOf(objects).filter(({ labels }) =>
-      isSelected({ matchLabels: { ...Object(selector?.matchLabels) } }, labels),
+      isSelected({ matchLabels: lasting }, labels),
     );
     const names = found.flatMap(({ template }) =>
       template.spec.containers.flatMap(({ ports = [] }) => ports.map(({ name }) => name)),
     );
     const missing = object.spec?.ports?.find(({ targetPort }) => !names.includes(`${targetPort}`));
     return missing && `no pod has ${missing.targetPort}`;
+  }),
+  wholePolicy("calls go to who leads, whom no manifest can know", (objects) => {
+    const choosing = objects.filter(
+      ({ kind, spec }) => kind === "Service" && Object(spec?.selector)[leads] === "true",
+    );
+    if (choosing.map(nameOf).join() !== "Service/coordinator") return "expected of one Service";
+    return workloadsOf(objects).some(({ labels }) => leads in labels)
+      ? "a pod has it from its template"
+      : undefined;
   }),
   wholePolicy("what a pod names is there", (objects) => {
     const known = new Set(objects.map(nameOf));
@@ -176,11 +188,15 @@ const survival: readonly Policy[] = [
     const isPassable = spec?.minAvailable === undefined && !/^0/.test(`${spec?.maxUnavailable}`);
     return isPassable ? undefined : "expected maxUnavailable, of 1 or more";
   }),
-  wholePolicy("two coordinators, and a rollout that waits for neither to be ready", (objects) => {
+  wholePolicy("two coordinators apart, of whom neither goes before a third can lead", (objects) => {
     const { spec } = objects.find((one) => nameOf(one) === "Deployment/coordinator") ?? {};
-    const isFree = spec?.strategy?.rollingUpdate?.maxUnavailable === "100%";
-    const spread = spec?.template?.spec.topologySpreadConstraints ?? [];
-    return spec?.replicas === 2 && isFree && spread.length > 0 ? undefined : "coordinator";
+    const budget = objects.find((one) => nameOf(one) === "PodDisruptionBudget/coordinator");
+    const { type, rollingUpdate = {} } = spec?.strategy ?? {};
+    const isRolled = type === "RollingUpdate" && rollingUpdate.maxUnavailable === 0;
+    const isGuarded = budget?.spec?.maxUnavailable === 1 && rollingUpdate.maxSurge === 1;
+    const isApart = (spec?.template?.spec.topologySpreadConstraints ?? []).length > 0;
+    const isRight = spec?.replicas === 2 && isRolled && isGuarded && isApart;
+    return isRight ? undefined : "coordinator";
   }),
   wholePolicy(
     "NATS has three servers apart, keeps its data, and flushes every write",

@@ -18,6 +18,8 @@ const security = [...container, "securityContext"] as const;
 const labels = ["metadata", "labels"] as const;
 const node = "StatefulSet/gpu-node";
 const coordinator = "Deployment/coordinator";
+const neitherGoes = "two coordinators apart, of whom neither goes before a third can lead";
+const toWhoLeads = "calls go to who leads, whom no manifest can know";
 
 const ofPods: readonly Plant[] = [
   {
@@ -211,6 +213,18 @@ const ofObjects: readonly Plant[] = [
     ...{ path: ["spec", "selector", "app.kubernetes.io/name"], value: "nat" },
   },
   {
+    ...{ rule: toWhoLeads, error: "to whoever is ready", at: "Service/coordinator" },
+    path: ["spec", "selector", "retake.dev/leads!"],
+  },
+  {
+    ...{ rule: toWhoLeads, error: "nobody's metrics but its", at: "Service/coordinator-pods" },
+    ...{ path: ["spec", "selector", "retake.dev/leads"], value: "true" },
+  },
+  {
+    ...{ rule: toWhoLeads, error: "all say so", at: coordinator },
+    ...{ path: ["spec", "template", ...labels, "retake.dev/leads"], value: "true" },
+  },
+  {
     ...{ rule: "what a pod names is there", error: "settings of yesterday", at: coordinator },
     path: [...container, "envFrom", 0, "configMapRef", "name"],
     value: "coordinator-settings-0000000000",
@@ -235,9 +249,20 @@ const ofObjects: readonly Plant[] = [
     ...{ path: ["spec", "maxUnavailable"], value: 0 },
   },
   {
-    rule: "two coordinators, and a rollout that waits for neither to be ready",
-    ...{ error: "it waits for ever", at: coordinator },
-    ...{ path: ["spec", "strategy", "rollingUpdate", "maxUnavailable"], value: 1 },
+    ...{ rule: neitherGoes, error: "both at once", at: coordinator },
+    ...{ path: ["spec", "strategy", "rollingUpdate", "maxUnavailable"], value: "100%" },
+  },
+  {
+    ...{ rule: neitherGoes, error: "a drain of both", at: "PodDisruptionBudget/coordinator" },
+    ...{ path: ["spec", "maxUnavailable"], value: "100%" },
+  },
+  {
+    ...{ rule: neitherGoes, error: "side by side", at: coordinator },
+    path: [...pod, "topologySpreadConstraints!"],
+  },
+  {
+    ...{ rule: neitherGoes, error: "one", at: coordinator },
+    ...{ path: ["spec", "replicas"], value: 1 },
   },
   {
     rule: "NATS has three servers apart, keeps its data, and flushes every write",

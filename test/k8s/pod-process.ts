@@ -22,6 +22,8 @@ export interface PodProcess {
   readonly log: () => string;
   /** Holds it up, as a machine that stalls would; gives how to let it go on. */
   readonly stall: () => () => void;
+  /** SIGKILL, as when there is no memory left: it gives nothing back. */
+  readonly kill: () => Promise<void>;
   /** SIGTERM, as when a pod is deleted. @returns  its exit code */
   readonly end: () => Promise<number | null>;
 }
@@ -90,6 +92,11 @@ export async function startPod(
     stall: () => {
       child.kill("SIGSTOP");
       return () => void child.kill("SIGCONT");
+    },
+    kill: async () => {
+      kill();
+      await ended;
+      process.off("exit", kill);
     },
     end: async () => {
       if (child.exitCode === null) child.kill("SIGTERM");

@@ -2,11 +2,22 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { credentials, Metadata } from "@grpc/grpc-js";
 import { type NatsServer, startNatsServer } from "@retake/coordinator";
+import { callUnary, clientOptions } from "@retake/wire";
+import { EditServiceClient } from "@retake/wire/edit";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { natsProgram } from "../e2e/nats-process.js";
 import { type LocalService, startService } from "./local-service.js";
-import { leasePath, type PodApiServer, podPath, startPodApiServer } from "./pod-api-server.js";
+import {
+  coordinatorPods,
+  leadingPods,
+  leasePath,
+  type PodApiServer,
+  pathOfPod,
+  podPath,
+  startPodApiServer,
+} from "./pod-api-server.js";
 import { type PodProcess, startPod } from "./pod-process.js";
 import { objectsOf, readRendered, root } from "./render.js";
 
@@ -20,10 +31,11 @@ describe("the pods, run on this machine with the arguments and probes of their m
   const folder = mkdtempSync(join(tmpdir(), "retake-pods-"));
   let api: PodApiServer;
   let nats: NatsServer;
-  let leader: PodProcess;
-  let standby: PodProcess;
+  const coordinators = new Map<string, PodProcess>();
   let node: PodProcess;
   let service: LocalService;
+  /** Where a Service that has not heard of a change yet would send a new connection. */
+  let stale: string | undefined;
 
   const paths = {
     ...{
@@ -35,15 +47,29 @@ describe("the pods, run on this machine with the arguments and probes of their m
   };
   const stateOf = async (pod: PodProcess): Promise<readonly boolean[]> =>
     Promise.all(probes.map((probe) => pod.probed(probe)));
-  /** Waits until one leads, whichever: without NATS for too long, a leader loses its lead. */
-  const settled = async (): Promise<void> => {
-    const ready = () => Promise.all([leader, standby].map((pod) => pod.probed("readinessProbe")));
-    await expect.poll(async () => (await ready()).filter(Boolean).length, patience).toBe(1);
-    if (await standby.probed("readinessProbe")) [leader, standby] = [standby, leader];
+  const isReady = (pod: PodProcess): Promise<boolean> => pod.probed("readinessProbe");
+  const named = (name: string | undefined): PodProcess => {
+    const pod = coordinators.get(name ?? "");
+    if (pod === undefined) throw new Error(`expected a pod of the coordinator's, got ${name}`);
+    return pod;
   };
-  const coordinator = () =>
+  const leading = (): readonly string[] => leadingPods(api.state, objects);
+  /** Waits until one leads, whichever, and the other could. Without NATS, a lead is lost. */
+  const settled = async () => {
+    const pods = [...coordinators.values()];
+    await vi.waitFor(async () => {
+      expect(await Promise.all(pods.map(isReady))).toEqual([true, true]);
+      expect(leading()).toHaveLength(1);
+    }, patience);
+    const [leaderName = ""] = leading();
+    const [standbyName = ""] = coordinatorPods.filter((name) => name !== leaderName);
+    const [leader, standby] = [named(leaderName), named(standbyName)];
+    return { leaderName, leader, standbyName, standby };
+  };
+  const start = (name: string) =>
     startPod("coordinator", objects, {
-      ...{ paths, variables: { NATS_URL: nats.url }, env: { KUBECONFIG: api.kubeconfig } },
+      ...{ paths, variables: { NATS_URL: nats.url, POD_NAME: name } },
+      env: { KUBECONFIG: api.kubeconfig },
     });
 
   beforeAll(async () => {
@@ -53,27 +79,42 @@ describe("the pods, run on this machine with the arguments and probes of their m
     api = await startPodApiServer(objects, folder);
     const programPath = await natsProgram();
     nats = await startNatsServer({ programPath, folder: join(folder, "nats") });
-    leader = await coordinator();
-    await vi.waitFor(
-      async () => expect(await leader.probed("readinessProbe")).toBe(true),
-      patience,
-    );
-    standby = await coordinator();
-    service = await startService(() => leader.grpcAddress);
+    for (const name of coordinatorPods) coordinators.set(name, await start(name));
+    await settled();
+    service = await startService(() => named(stale ?? leading()[0]).grpcAddress);
     const variables = { COORDINATOR: service.address, POD_NAME: "gpu-node-0", THREADS: "1" };
     node = await startPod("gpu-node", objects, { paths, variables });
   });
 
   afterAll(async () => {
-    await Promise.all([leader, standby, node].map((pod) => pod?.end()));
+    await Promise.all([...coordinators.values(), node].map((pod) => pod?.end()));
     await service?.close();
     await nats?.stop();
     await api?.server.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("a coordinator that waits has started and is alive, but not ready", async () => {
-    await expect.poll(() => stateOf(standby), patience).toEqual([true, false, true]);
+  it("a coordinator that waits is ready as well, and the Service chooses the other", async () => {
+    const { leader, leaderName, standby, standbyName } = await settled();
+    expect(await stateOf(leader)).toEqual([true, true, true]);
+    expect(await stateOf(standby)).toEqual([true, true, true]);
+    expect(leading()).toEqual([leaderName]);
+    const { holderIdentity } = Object(api.state.object(leasePath)?.spec);
+    expect(holderIdentity).toMatch(new RegExp(`^${leaderName}-[0-9a-f]{8}$`));
+    const to = [standby.grpcAddress, credentials.createInsecure(), clientOptions] as const;
+    const client = new EditServiceClient(...to);
+    const metadata = new Metadata();
+    metadata.set("authorization", `Bearer ${token}`);
+    const asked = callUnary(
+      client.list.bind(client),
+      { editsMax: 1, pageToken: "" },
+      { subject: standbyName, metadata },
+    );
+    await expect(asked).rejects.toMatchObject({
+      ...{ code: "UNAVAILABLE", reason: "not-active" },
+      message: expect.stringContaining(`but ${holderIdentity} does; ask again`),
+    });
+    client.close();
   });
 
   it("a node has started when it has its model, and joins by what the manifest says", async () => {
@@ -83,10 +124,10 @@ describe("the pods, run on this machine with the arguments and probes of their m
 
   it("all are alive while NATS is away, and the node stays ready", async () => {
     await nats.kill();
-    const alive = () =>
-      Promise.all([leader, standby, node].map((pod) => pod.probed("livenessProbe")));
+    const pods = [...coordinators.values(), node];
+    const alive = () => Promise.all(pods.map((pod) => pod.probed("livenessProbe")));
     expect(await alive()).toEqual([true, true, true]);
-    expect(await node.probed("readinessProbe")).toBe(true);
+    expect(await isReady(node)).toBe(true);
     nats = await nats.restart();
     await settled();
   });
@@ -94,12 +135,27 @@ describe("the pods, run on this machine with the arguments and probes of their m
   it("a node follows the lead to another coordinator, while the old one lives on", async () => {
     const joins = () => node.log().split("joined for").length;
     const before = joins();
+    const { leader, leaderName, standbyName } = await settled();
     const goOn = leader.stall();
-    await expect.poll(() => standby.probed("readinessProbe"), patience).toBe(true);
-    [leader, standby] = [standby, leader];
+    await expect.poll(leading, patience).toEqual([standbyName]);
     goOn();
     await expect.poll(joins, patience).toBeGreaterThan(before);
-    expect(await stateOf(standby)).toEqual([true, false, true]);
+    expect(await settled()).toMatchObject({ leaderName: standbyName, standbyName: leaderName });
+  });
+
+  it("a caller that the Service sent to one that waits is told to connect anew", async () => {
+    const { leader, leaderName, standbyName } = await settled();
+    const refusals = () => node.log().split("expected one that leads").length;
+    const joins = () => node.log().split("joined for").length;
+    const [refusedBefore, joinsBefore] = [refusals(), joins()];
+    stale = leaderName;
+    const goOn = leader.stall();
+    await expect.poll(leading, patience).toEqual([standbyName]);
+    goOn();
+    // It reaches the old leader first, over a connection that would stay.
+    await expect.poll(refusals, patience).toBeGreaterThan(refusedBefore);
+    stale = undefined;
+    await expect.poll(joins, patience).toBeGreaterThan(joinsBefore);
   });
 
   it("coordinators ask the API server for what their role lets them, and say who leads", () => {
@@ -108,6 +164,7 @@ describe("the pods, run on this machine with the arguments and probes of their m
     const pods = "/api/v1/namespaces/retake/pods";
     expect([...asked].sort()).toEqual(
       [
+        ...coordinatorPods.map((name) => `PATCH ${pathOfPod(name)}/status`),
         ...[`GET ${leasePath}`, `PUT ${leasePath}`, `GET ${slices}`, `GET ${pods}`],
         ...["GET /api/v1/nodes", `GET ${podPath}`, `PATCH ${podPath}/status`],
         "POST /api/v1/namespaces/retake/events",
@@ -124,8 +181,18 @@ describe("the pods, run on this machine with the arguments and probes of their m
     expect(node.log()).toContain("draining");
   });
 
-  it("the one that waits is ready as soon as the leader has ended", async () => {
+  it("a leader that is killed starts anew in its pod, ready, and gets no calls", async () => {
+    const { leader, leaderName, standbyName } = await settled();
+    await leader.kill();
+    expect(leading()).toEqual([leaderName]);
+    coordinators.set(leaderName, await start(leaderName));
+    expect(await settled()).toMatchObject({ leaderName: standbyName, standbyName: leaderName });
+  });
+
+  it("the one that waits is chosen as soon as the leader has ended", async () => {
+    const { leader, standby, standbyName } = await settled();
     expect(await leader.end()).toBe(0);
-    await expect.poll(() => stateOf(standby), patience).toEqual([true, true, true]);
+    await expect.poll(leading, patience).toEqual([standbyName]);
+    expect(await stateOf(standby)).toEqual([true, true, true]);
   });
 });

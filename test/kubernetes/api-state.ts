@@ -55,6 +55,8 @@ interface Change {
   readonly type: WatchEvent["type"];
   readonly collection: string;
   readonly object: StoredObject;
+  /** As it was; undefined for what is new. */
+  readonly before: StoredObject | undefined;
 }
 
 interface Watcher {
@@ -121,6 +123,7 @@ export class ApiState {
       type: "DELETED",
       collection: at.collection,
       object: { ...found, metadata },
+      before: found,
     });
   }
 
@@ -269,7 +272,7 @@ export class ApiState {
     const stored = withVersion(String(version));
     this.#objects.set(`${at.collection}/${at.name}`, stored);
     const type = found === undefined ? "ADDED" : "MODIFIED";
-    this.#tell({ version, type, collection: at.collection, object: stored });
+    this.#tell({ version, type, collection: at.collection, object: stored, before: found });
     return stored;
   }
 
@@ -288,9 +291,14 @@ export class ApiState {
   }
 }
 
-function tellOne(watcher: Watcher, { collection, object, type }: Change): void {
-  if (watcher.isStalled || collection !== watcher.collection || !watcher.matches(object)) return;
-  watcher.onEvent({ type, object });
+/** To one who asked for some only, whatever begins or ceases to be of them comes or goes. */
+function tellOne(watcher: Watcher, { collection, object, type, before }: Change): void {
+  if (watcher.isStalled || collection !== watcher.collection) return;
+  const was = before !== undefined && watcher.matches(before);
+  const is = type !== "DELETED" && watcher.matches(object);
+  if (!was && !is) return;
+  const now = was ? "MODIFIED" : "ADDED";
+  watcher.onEvent({ type: is ? now : "DELETED", object });
 }
 
 /** What a part of an object shows: `scale` is a kind of its own. */
@@ -305,10 +313,17 @@ function viewOf({ part }: ResourcePath, object: StoredObject): StoredObject {
   };
 }
 
-/** A write to a part changes that part only; one to the whole does not change the status. */
+/**
+ * A write to a part changes that part only, but `status` of a pod lets labels and annotations pass,
+ * as `podStatusStrategy` does; one to the whole does not change the status.
+ */
 function mergeView(at: ResourcePath, found: StoredObject, sent: JsonObject): JsonObject {
   if (at.part === "scale") return mergePatch(found, { spec: sent.spec ?? {} }) as JsonObject;
-  if (at.part === "status") return { ...found, status: sent.status };
+  if (at.part === "status") {
+    const { labels, annotations } = isObject(sent.metadata) ? sent.metadata : {};
+    const told = at.resource === "pods" ? { labels, annotations } : {};
+    return { ...found, metadata: { ...found.metadata, ...told }, status: sent.status };
+  }
   if (!ownStatus.has(at.resource)) return sent;
   return { ...sent, status: found.status };
 }

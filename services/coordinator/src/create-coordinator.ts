@@ -12,6 +12,7 @@ import type { Logger } from "pino";
 import { type DecideOptions, defaultOptions } from "./job/cluster-state.js";
 import type { EditStores } from "./loop/adopt.js";
 import { leadAgainAndAgain } from "./loop/leadership.js";
+import type { NodePlace } from "./loop/node-discovery.js";
 import { storeCodecs } from "./loop/record-codec.js";
 import { Reign } from "./loop/reign.js";
 import { followPods } from "./pods/follow-pods.js";
@@ -78,7 +79,7 @@ export interface Coordinator {
  */
 export async function createCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { logger, listen = "127.0.0.1:0" } = options;
-  const id = `coordinator-${randomUUID().slice(0, 8)}`;
+  const id = `${options.kubernetes?.pod ?? "coordinator"}-${randomUUID().slice(0, 8)}`;
   const callers = await openCallers(options, listen);
   const transport = await openTransport(options);
   const surroundings = await openSurroundings(options);
@@ -89,14 +90,15 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   await mkdir(workFolder, { recursive: true });
   let reign: Reign | undefined;
   const { expiresAtMs } = transport;
-  const { discovery } = surroundings;
+  const { discovery, standsBy } = surroundings;
   const about = { version: ownVersion(), nowUnixMs: Date.now, expiresAtMs, discovery };
   const metrics = createMetrics(() => reign, about);
   const decideOptions = decideOptionsOf(options);
   const cluster: Cluster = {
     reign: () => {
-      if (reign === undefined || reign.signal.aborted) throw notActive();
-      return reign;
+      if (reign !== undefined && !reign.signal.aborted) return reign;
+      server.turnAway();
+      throw notActive({ id, leader: surroundings.leader() });
     },
     ...{ ...callers, stores, artifacts, models: new ModelCatalog() },
     ...{ nodeInfos: new Map(), nodeTokens: new Map() },
@@ -110,21 +112,21 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
   const server = await serveGrpc(cluster, {
     ...{ listen, reflects: options.reflects ?? false, transport, onRefused },
   });
-  const isReady = (): boolean => server.isServing();
+  let closing: Promise<void> | undefined;
+  const isReady = (): boolean => closing === undefined && (server.isServing() || standsBy());
   const metricsServer = await openMetrics({ registry: metrics.registry, isReady }, options);
   const leading = lead(options, cluster, {
     ...{ decideOptions, metrics, transport, lock },
     onReign: (now) => {
       reign = now;
       server.setServing(now !== undefined);
-      if (now !== undefined)
-        followPool(now, { ...surroundings, metrics, logger, coordinatorId: id });
+      surroundings.sign.setLeads(now !== undefined);
+      if (now !== undefined) followPool(now, { ...surroundings, metrics, logger, id });
     },
   });
   const garbage = { ...defaultGarbageOptions, ...options.garbage };
-  const following = followNodes(surroundings, options, () => reign);
+  const following = followSurroundings(surroundings, { metrics, logger, reign: () => reign });
   const stopCollecting = collectRegularly(cluster, garbage, logger);
-  let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await stopCollecting();
     await following.stop();
@@ -152,9 +154,9 @@ function decideOptionsOf({ natsServers = [], decide }: CoordinatorOptions): Deci
 }
 
 /** What becomes of nodes is told to the pods that they run in, where they run in pods. */
-function followPool(reign: Reign, { pods, metrics, logger, coordinatorId }: FollowedPool): void {
+function followPool(reign: Reign, { pods, metrics, logger, id }: FollowedPool): void {
   if (pods === undefined) return;
-  const about = { reign, coordinatorId, logger, nowUnixMs: Date.now };
+  const about = { reign, coordinatorId: id, logger, nowUnixMs: Date.now };
   void followPods({ ...pods, ...about, onFailed: metrics.onPodWriteFailed }).catch(
     (thrown: unknown) => {
       logger.error({ err: thrown }, fromUnknown(thrown, "following pods").message);
@@ -165,7 +167,8 @@ function followPool(reign: Reign, { pods, metrics, logger, coordinatorId }: Foll
 interface FollowedPool extends Pick<Surroundings, "pods"> {
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly coordinatorId: string;
+  /** The coordinator's. */
+  readonly id: string;
 }
 
 /** Leads whenever nobody else does, until it is stopped. */
@@ -212,30 +215,40 @@ function lead(
   };
 }
 
-/** Until it is stopped, tells the reign of nodes that are gone. */
-function followNodes(
-  { discovery }: Surroundings,
-  { logger }: CoordinatorOptions,
-  reign: () => Reign | undefined,
+/** Until it is stopped, tells the reign of nodes that are gone, and those outside who leads. */
+function followSurroundings(
+  { discovery, sign }: Surroundings,
+  { metrics, logger, reign }: Followers,
 ): { readonly stop: () => Promise<void> } {
   const ending = new AbortController();
-  const following = discovery
-    .follow({
-      signal: ending.signal,
-      onGone: ({ nodeId, address }) => {
-        const now = reign();
-        if (now?.state.nodes.has(nodeId) === true) now.tell({ kind: "node-gone", nodeId, address });
-      },
-    })
-    .catch((thrown: unknown) => {
-      logger.error({ err: thrown }, fromUnknown(thrown, "looking for nodes").message);
-    });
+  const { signal } = ending;
+  const onGone = ({ nodeId, address }: NodePlace): void => {
+    const now = reign();
+    if (now?.state.nodes.has(nodeId) === true) now.tell({ kind: "node-gone", nodeId, address });
+  };
+  const onFailed = ({ code, reason, message }: RetakeError): void => {
+    logger.warn({ code, reason }, message);
+    metrics.onPodWriteFailed("label");
+  };
+  const logged = (what: string) => (thrown: unknown) => {
+    logger.error({ err: thrown }, fromUnknown(thrown, what).message);
+  };
+  const following = [
+    discovery.follow({ signal, onGone }).catch(logged("looking for nodes")),
+    sign.follow({ signal, onFailed }).catch(logged("saying who leads")),
+  ];
   return {
     stop: async () => {
       ending.abort();
-      await following;
+      await Promise.all(following);
     },
   };
+}
+
+interface Followers {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly reign: () => Reign | undefined;
 }
 
 interface OpenedStores {

@@ -23,6 +23,8 @@ const usage = `node services/coordinator/dist/main.js [options]
                         a lease in NATS
   --kubernetes-namespace NAME  of that Lease, and of the pool (default: the account's or the
                         context's own)
+  --kubernetes-pod NAME  the pod that it runs in: labelled retake.dev/leads while it leads, for a
+                        Service to choose by; whoever waits is then ready, too
   --pool KIND/NAME      what runs the nodes on Kubernetes, for retake scale: statefulset/NAME or
                         leaderworkerset/NAME; none: nobody starts nodes
   --metrics HOST:PORT   where Prometheus asks for /metrics, and Kubernetes for /livez, /readyz
@@ -90,6 +92,7 @@ function parsed(args: readonly string[]) {
         ...{ help: { type: "boolean" }, reflection: { type: "boolean" } },
         "nats-permissions": { type: "boolean" },
         ...{ kubernetes: { type: "boolean" }, "kubernetes-namespace": text },
+        "kubernetes-pod": text,
       },
     }).values;
   } catch (thrown) {
@@ -100,9 +103,10 @@ function parsed(args: readonly string[]) {
 
 function kubernetesOf(values: ReturnType<typeof parsed>): CoordinatorOptions["kubernetes"] {
   const { pool: poolText, kubernetes: leads = false, "kubernetes-namespace": namespace } = values;
-  if (poolText === undefined && !leads) return undefined;
+  const { "kubernetes-pod": pod } = values;
+  if (!leads && poolText === undefined && pod === undefined) return undefined;
   const pool = poolText === undefined ? undefined : decodePoolName(poolText, { flag: "--pool" });
-  return { leads, namespace, pool };
+  return { leads, namespace, pool, pod };
 }
 
 function decodeReplicas(text: string | undefined): 1 | 3 | undefined {

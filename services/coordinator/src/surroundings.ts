@@ -5,7 +5,13 @@ import { joinedNodesOnly, type NodeDiscovery } from "./loop/node-discovery.js";
 import type { Pool } from "./pool/pool.js";
 import type { PoolName } from "./pool/pool-name.js";
 import { createStaticPool } from "./pool/static-pool.js";
-import { createEpochLock, type EpochLock, type LeaderRecords } from "./store/epoch-lock.js";
+import {
+  createEpochLock,
+  type EpochLock,
+  type LeaderRecords,
+  systemClock,
+} from "./store/epoch-lock.js";
+import { LeaderSight } from "./store/leader-sight.js";
 
 /** What is asked of an API server of Kubernetes. */
 export interface KubernetesSetting {
@@ -15,7 +21,24 @@ export interface KubernetesSetting {
   readonly leads: boolean;
   /** What starts and ends the nodes; without one, nobody does, and the pool can only shrink. */
   readonly pool?: PoolName | undefined;
+  /** The one that it runs in: it is labelled while it leads, so that a Service can choose by it. */
+  readonly pod?: string | undefined;
 }
+
+/** Tells those outside whether this coordinator leads. */
+export interface LeadSign {
+  setLeads(leads: boolean): void;
+  /** What it says is so. */
+  readonly isTrue: boolean;
+  /** Keeps it so until the signal aborts; tells of what failed, and is tried again. */
+  follow(options: {
+    readonly signal: AbortSignal;
+    readonly onFailed: (error: RetakeError) => void;
+  }): Promise<void>;
+}
+
+/** Nobody outside can tell who leads, but by being refused. */
+const noSign: LeadSign = { setLeads: () => {}, isTrue: false, follow: async () => {} };
 
 export interface SurroundingsOptions {
   readonly kubernetes?: KubernetesSetting | undefined;
@@ -29,6 +52,11 @@ export interface SurroundingsOptions {
 export interface Surroundings {
   /** How to lead. */
   readonly createLock: (leaders: LeaderRecords) => EpochLock;
+  readonly sign: LeadSign;
+  /** Of whoever does not lead: it would, if the leader were gone, and callers find the leader. */
+  readonly standsBy: () => boolean;
+  /** Who leads, as last seen; "" for nobody. */
+  readonly leader: () => string;
   /** Who knows which nodes there are. */
   readonly discovery: NodeDiscovery;
   /** Who can be asked for nodes. */
@@ -54,21 +82,36 @@ export async function openSurroundings(options: SurroundingsOptions): Promise<Su
   const leaseMsDefault = leads ? kubeLeaseMsDefault : leaderLeaseMsDefault;
   const { leaderLeaseMs: leaseDurationMs = leaseMsDefault } = options;
   const lock = { leaseDurationMs, onUnavailable };
+  const sight = new LeaderSight(systemClock);
   const byStore: Surroundings = {
-    createLock: (leaders) => createEpochLock(leaders, lock),
+    createLock: (leaders) => createEpochLock(sight.through(leaders), lock),
+    ...{ sign: noSign, standsBy: () => false, leader: () => sight.holder },
     ...{ discovery: joinedNodesOnly, pool: createStaticPool(), pods: undefined },
   };
   if (setting === undefined) return byStore;
-  if (leads && natsServers.length === 0) {
-    const message = "--kubernetes: expected --nats, whose epochs keep an old leader out, got none";
-    throw new RetakeError(Code.InvalidArgument, "bad-option", message);
-  }
+  assertFits(setting, natsServers);
   const { openKubernetes, openNamespace } = await import("./kubernetes/index.js");
   const place = openNamespace(setting.namespace);
-  const leading = leads ? openKubernetes({ ...place, ...lock }) : byStore;
-  if (setting.pool === undefined) return { ...byStore, ...leading };
+  let around = byStore;
+  if (leads) {
+    const { pod } = setting;
+    const opened = openKubernetes({ ...place, ...lock, sight, pod });
+    const { createLock, discovery, label: sign = noSign } = opened;
+    const standsBy = (): boolean => sign.isTrue && sight.isYoungerThan(leaseDurationMs);
+    around = { ...byStore, createLock, discovery, sign, standsBy };
+  }
+  if (setting.pool === undefined) return around;
   const { createKubernetesPool } = await import("./pool/kubernetes-pool.js");
   const { client, namespace } = place;
   const pool = createKubernetesPool(client, { ...setting.pool, namespace });
-  return { ...byStore, ...leading, pool, pods: place };
+  return { ...around, pool, pods: place };
+}
+
+function assertFits({ leads, pod }: KubernetesSetting, natsServers: readonly string[]): void {
+  const expected =
+    leads && natsServers.length === 0
+      ? "--kubernetes: expected --nats, whose epochs keep an old leader out"
+      : "--kubernetes-pod: expected --kubernetes, by whose Lease its pod's process leads";
+  const isMissing = leads ? natsServers.length === 0 : pod !== undefined;
+  if (isMissing) throw new RetakeError(Code.InvalidArgument, "bad-option", `${expected}, got none`);
 }

@@ -10,6 +10,12 @@ export { findKubernetes, type KubeAccess } from "./https-transport.js";
 export { type InformerOptions, runInformer } from "./informer.js";
 export { createKubeLeaseRecords, type KubeLeaseOptions } from "./kube-lease.js";
 export { createKubeLock, type KubeLockOptions } from "./kube-lock.js";
+export {
+  type LabelFollowing,
+  LeaderLabel,
+  type LeaderLabelOptions,
+  leadsLabel,
+} from "./leader-label.js";
 export type { KubeList, KubeObject } from "./objects.js";
 export { type Kubernetes, type KubernetesOptions, openKubernetes } from "./open-kubernetes.js";
 export { type KubeNamespace, openNamespace } from "./open-namespace.js";

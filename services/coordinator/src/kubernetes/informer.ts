@@ -26,8 +26,10 @@ const retryAfterMsMin = 500;
 const failuresPerRelist = 3;
 
 /** Twice as long after each failure. */
-const retryAfterMs = (failures: number, { atMostMs }: { readonly atMostMs: number }): number =>
-  Math.min(retryAfterMsMin * 2 ** failures, Math.max(0, atMostMs));
+export const retryAfterMs = (
+  failures: number,
+  { atMostMs }: { readonly atMostMs: number },
+): number => Math.min(retryAfterMsMin * 2 ** failures, Math.max(0, atMostMs));
 
 /**
  * Follows a collection until the signal aborts: a list, then a watch from there on, which is only a

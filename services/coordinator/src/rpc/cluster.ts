@@ -36,8 +36,11 @@ export interface Cluster {
   readonly called: (subject: string) => HandlerOptions;
 }
 
-export function notActive(): RetakeError {
-  const message = "coordinator: another one leads, or none yet; ask again in a moment";
+/** @param about  who refuses; who leads, as last seen, or "" for nobody */
+export function notActive(about: { readonly id: string; readonly leader: string }): RetakeError {
+  const { id, leader } = about;
+  const found = leader === "" || leader === id ? "nobody does yet" : `${leader} does`;
+  const message = `coordinator: expected one that leads, but ${found}; ask again in a moment`;
   return new RetakeError(Code.Unavailable, "not-active", message);
 }
 

@@ -16,6 +16,8 @@ import { membershipService } from "./membership-service.js";
 import { addReflection } from "./reflection.js";
 
 const shutdownDurationMs = 2_000;
+/** All connections are told so at once, and not for each call. */
+const turnAwayEveryMs = 1_000;
 /** How long a call that began under this coordinator's lead may go on after it. */
 const callAfterLeadMsMax = 600_000;
 
@@ -40,6 +42,11 @@ export interface GrpcServer {
    * one address for all coordinators, a connection that stays would never reach the next leader.
    */
   setServing(isServing: boolean): void;
+  /**
+   * A call was refused because another coordinator leads: its connection was made to the wrong one,
+   * as the way to the leader was not known yet. So callers are told to connect anew.
+   */
+  turnAway(): void;
   /** What its health says. */
   isServing(): boolean;
   close(): Promise<void>;
@@ -66,17 +73,27 @@ export async function serveGrpc(
   const port = await listenAt(server, { address: listen, transport });
   const address = listen.replace(/:\d+$/, `:${port}`);
   let wasServing = false;
+  let turning: NodeJS.Timeout | undefined;
+  const turnAway = (): void => server.drain(address, callAfterLeadMsMax);
   return {
     port,
+    turnAway: () => {
+      // After the answer that says why, and those of whoever asks meanwhile.
+      turning ??= setTimeout(() => {
+        turning = undefined;
+        if (!wasServing) turnAway();
+      }, turnAwayEveryMs).unref();
+    },
     setServing: (isServing) => {
       health.setStatus("", isServing ? "SERVING" : "NOT_SERVING");
-      if (wasServing && !isServing) server.drain(address, callAfterLeadMsMax);
+      if (wasServing && !isServing) turnAway();
       wasServing = isServing;
     },
     isServing: () => wasServing,
     close: async () => {
       health.setStatus("", "NOT_SERVING");
       wasServing = false;
+      clearTimeout(turning);
       // Watches and node streams do not end by themselves.
       const timer = setTimeout(() => server.forceShutdown(), shutdownDurationMs);
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));

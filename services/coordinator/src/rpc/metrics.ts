@@ -13,7 +13,7 @@ export interface Metrics {
   /** Of callers whose certificate is not of the right role. */
   readonly onRefused: (refusal: Refusal) => void;
   /** Of what is told to pods of Kubernetes. */
-  readonly onPodWriteFailed: (what: "condition" | "event") => void;
+  readonly onPodWriteFailed: (what: "condition" | "event" | "label") => void;
 }
 
 /** @param reign  the one under way, if any: its gauges are read when somebody asks */
