@@ -1,7 +1,15 @@
 import { runCommand } from "../run-command.js";
 import { combinations } from "./combinations.js";
+import { judgeAll } from "./judge-all.js";
 import type { Manifest } from "./manifest.js";
-import { digestOfSources, findKustomize, gathered, render, writeRendered } from "./render.js";
+import {
+  digestOfSources,
+  findKustomize,
+  gathered,
+  readRendered,
+  render,
+  writeRendered,
+} from "./render.js";
 import { tryImages } from "./try-images.js";
 import { writeSchemas } from "./write-schemas.js";
 
@@ -25,8 +33,22 @@ async function renderAll(): Promise<void> {
   console.log(`${total} objects, ${count} of them different`);
 }
 
+/** Judges what was rendered. @returns  the exit code */
+function judge(): number {
+  const rendered = readRendered();
+  const isCurrent = rendered.sourceDigest === digestOfSources();
+  const stale = isCurrent ? [] : ["deploy/k8s has changed since; npm run k8s:render"];
+  const { lines, problems } = judgeAll(rendered);
+  const count = Object.keys(rendered.combinations).length;
+  console.log(`rendered: ${count} of ${combinations.length} combinations`);
+  for (const line of [...lines, ...stale, ...problems]) console.log(line);
+  return stale.length + problems.length === 0 ? 0 : 1;
+}
+
 const usage = `npm run k8s:render
   renders every combination for the tests; needs kustomize or kubectl
+npm run k8s:policy
+  holds what was rendered against schemas and rules, and the rules against planted errors
 npm run k8s:images -- [--keep]
   installs and starts what the images do, in clean folders; --keep leaves them
 npm run k8s:schemas -- FOLDER
@@ -36,9 +58,10 @@ npm run k8s:schemas -- FOLDER
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const [folder] = args;
   if (name === "render") await renderAll();
+  else if (name === "policy") return judge();
   else if (name === "images") await tryImages(args);
   else if (name === "schemas" && folder !== undefined) await writeSchemas(folder);
-  else throw new Error("expected render, images, or schemas FOLDER");
+  else throw new Error("expected render, policy, images, or schemas FOLDER");
   return 0;
 }
 

@@ -43,6 +43,15 @@ async function opened(as: Role, shown: Shown): Promise<Transport> {
   return openTls(path, { as, nowMs: () => expiresAtMs - 2_000 });
 }
 
+/** Those who must not be let in, or called. */
+const strangers = { tried: 0, refused: 0 };
+
+function countStranger(error: RetakeError | undefined): RetakeError | undefined {
+  strangers.tried += 1;
+  if (error !== undefined) strangers.refused += 1;
+  return error;
+}
+
 /** Answered when a test says so. */
 function held() {
   let release = (): void => {};
@@ -123,6 +132,8 @@ beforeAll(async () => {
   node = await opened("node", { by: ours });
 });
 afterAll(async () => {
+  const { refused, tried } = strangers;
+  console.log(`mTLS, another CA, role, time or none: ${refused} of ${tried} refused`);
   for (const service of services) service.close();
   await rm(folder, { recursive: true, force: true });
 });
@@ -208,7 +219,7 @@ describe("createServer", () => {
       ["the CA alone", await openTls(caOnly, { ...asNode, as: "client" }), "UNAUTHENTICATED"],
     ];
     for (const [who, transport, code] of callers) {
-      const error = await ask(transport, address);
+      const error = countStranger(await ask(transport, address));
       expect([who, error?.code, error?.reason]).toEqual([who, code, "not-allowed"]);
       expect(error?.message).toContain("expected the certificate of node.retake, got");
     }
@@ -229,7 +240,7 @@ describe("createServer", () => {
     ];
     for (const [which, transport, message] of servers) {
       const { address, served } = await serve(transport);
-      const error = await ask(node, address);
+      const error = countStranger(await ask(node, address));
       expect([which, error?.reason]).toEqual([which, "tls-failed"]);
       expect(error?.message).toMatch(message);
       expect(served()).toBe(0);
@@ -238,7 +249,7 @@ describe("createServer", () => {
 
   it("does not talk to callers without TLS", async () => {
     const { address, served } = await serve(coordinator);
-    const error = await ask(plainTransport, address);
+    const error = countStranger(await ask(plainTransport, address));
     expect(error?.reason).toBe("unreachable");
     expect(error?.message).toContain("if the server has TLS, give --tls");
     expect(served()).toBe(0);
@@ -296,7 +307,7 @@ describe("openTls", () => {
     expect(await ask(old, address)).toBeUndefined();
     await writeTlsFolder(path, [others], await issue(others, "coordinator"));
     await transport.reload();
-    const error = await ask(old, address);
+    const error = countStranger(await ask(old, address));
     expect([error?.code, error?.reason]).toEqual(["UNAUTHENTICATED", "not-allowed"]);
     expect(await ask(renewed, address)).toBeUndefined();
     expect(served()).toBe(2);
