@@ -32,7 +32,7 @@ export interface TrainingData {
   readonly clips: PictureSet;
   /** The empty prompt. */
   readonly emptyIds: Int32Array;
-  /** The scenes in other colours, in the same order: what the VAE has to know, and the U-Net not. */
+  /** The scenes in other colours, in the same order: the VAE has to know them, the U-Net not. */
   readonly recoloured?: PictureSet;
   readonly sceneLatents?: LatentSet;
   readonly recolouredLatents?: LatentSet;
