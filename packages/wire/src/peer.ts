@@ -1,5 +1,9 @@
-import { serializedChunk } from "./chunks/serialized-chunk.js";
-import { PeerServiceService as Generated } from "./generated/retake/v1/peer.js";
+import { makeGenericClientConstructor } from "@grpc/grpc-js";
+import { deserializedChunk, serializedChunk } from "./chunks/serialized-chunk.js";
+import {
+  PeerServiceService as Generated,
+  PeerServiceClient as GeneratedClient,
+} from "./generated/retake/v1/peer.js";
 
 export {
   LendBranchRequest,
@@ -15,8 +19,18 @@ export {
 /** What a node asks of another. */
 export const PeerServiceService = {
   ...Generated,
-  pullSnapshot: { ...Generated.pullSnapshot, responseSerialize: serializedChunk },
+  pullSnapshot: {
+    ...Generated.pullSnapshot,
+    responseSerialize: serializedChunk,
+    responseDeserialize: deserializedChunk,
+  },
 } as const;
+
+export const PeerServiceClient = makeGenericClientConstructor(
+  PeerServiceService,
+  GeneratedClient.serviceName,
+) as unknown as typeof GeneratedClient;
+export type PeerServiceClient = GeneratedClient;
 
 export {
   BranchOpen,
@@ -24,7 +38,6 @@ export {
   FramesMember,
   FramesOpen,
   FramesPass,
-  PeerServiceClient,
   type PeerServiceServer,
   PredictBranchRequest,
   PredictBranchResponse,
