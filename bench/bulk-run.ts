@@ -18,6 +18,7 @@ import {
   type PullRequest,
   type PullResponse,
 } from "@retake/wire/artifact";
+import { prepareMemory } from "@retake/wire/memory";
 import { createSocketMember } from "./exchange-sockets.js";
 import { memoryOf } from "./process-memory.js";
 
@@ -25,6 +26,8 @@ const { values } = parseArgs({
   options: { bytes: { type: "string", default: "" }, from: { type: "string" } },
 });
 const bytesDue = Number(values.bytes);
+// As the services do.
+prepareMemory();
 const say = (told: object): void => void process.stdout.write(`${JSON.stringify(told)}\n`);
 
 /** Serves one vector to whoever asks, until its input ends. */

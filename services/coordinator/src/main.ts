@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
+import { prepareMemory } from "@retake/wire/memory";
 import { pino } from "pino";
 import { type CoordinatorOptions, createCoordinator } from "./create-coordinator.js";
 import { decodePoolName } from "./pool/pool-name.js";
@@ -44,6 +45,7 @@ async function main(args: readonly string[]): Promise<void> {
       process.stdout.write(`${options}\n`);
       return;
     }
+    prepareMemory();
     const coordinator = await createCoordinator({ ...options, logger });
     const { id, address, metricsAddress } = coordinator;
     logger.info({ id, address, metricsAddress }, "listening");

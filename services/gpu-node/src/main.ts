@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { armFaultPoints, Code, fromUnknown, RetakeError } from "@retake/errors";
+import { prepareMemory } from "@retake/wire/memory";
 import { pino } from "pino";
 import { createGpuNode, type GpuNodeOptions } from "./rpc/gpu-node.js";
 import { type EngineName, engineNames } from "./runtime/engine.js";
@@ -33,6 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
       process.stdout.write(`${usage}\n`);
       return;
     }
+    prepareMemory();
     const { tokenFile, ...options } = optionsOf(args);
     const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, "utf8")).trim();
     const node = await createGpuNode({ ...options, token, logger });

@@ -1,4 +1,4 @@
-import { collectGarbage } from "../runtime/collect-garbage.js";
+import { collectGarbage } from "@retake/wire/memory";
 
 /**
  * Frees the frames that have been sent and taken, every so many bytes. They lie outside of the

@@ -12,8 +12,8 @@ import {
 } from "@retake/compile";
 import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
+import { collectGarbage } from "@retake/wire/memory";
 import * as ort from "onnxruntime-node";
-import { collectGarbage } from "./collect-garbage.js";
 import { compiledGraph, isTiled, weightBytesOf } from "./compiled-graph.js";
 import { declaredInput } from "./declared-input.js";
 import type { HostTensors, WeightLocations } from "./engine.js";

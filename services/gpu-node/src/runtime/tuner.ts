@@ -10,7 +10,7 @@ import {
   type VectorLayout,
   vectorNorm,
 } from "@retake/model/tuning";
-import { collectGarbage } from "./collect-garbage.js";
+import { collectGarbage } from "@retake/wire/memory";
 import type { HostTensor, HostTensors, TunerGradient, TunerStart, TunerStep } from "./engine.js";
 import type { RunnerProgram } from "./runner.js";
 
