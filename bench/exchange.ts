@@ -10,7 +10,8 @@ import { type NatsProcess, startNats } from "../test/e2e/nats-process.js";
 import { type JsonObject, jsonObject } from "../test/golden/json-object.js";
 import { LineChild } from "./line-child.js";
 import { refuseBusyMachine } from "./machine.js";
-import { atMost, publishReport, type Report, type Row, runBench } from "./report.js";
+import { atMost, publishReport, type Report, type Row, renderTable, runBench } from "./report.js";
+import { sealCosts } from "./seal-costs.js";
 
 const usage = `npm run bench:exchange -- [options]
   --nodes N      default 4
@@ -20,6 +21,7 @@ const usage = `npm run bench:exchange -- [options]
   --window N     requests to one peer; default ${exchangeLimits.windowPerPeerMax}
   --flight BYTES  default ${exchangeLimits.bytesInFlightMax}
   --sweep BYTES  between two looks for what can be freed; default ${exchangeLimits.sweepBytes}
+  --seal-only    only what the seal of frames costs, beside a CRC-32
   --force        measure on a busy machine
   --record       write the table to bench/RESULTS.md`;
 
@@ -144,6 +146,16 @@ const row = (what: string, value: string, bound = "", isMet?: boolean): Row => {
   return { cells: [what, value, bound], isMet };
 };
 
+/** What checking the seal of frames costs, and a CRC of as much, which it replaced. */
+function sealRows({ piece }: Pick<Options, "piece">): Row[] {
+  const { opening, crc } = sealCosts({ pieceBytes: piece });
+  const told = (seconds: number): string => `${seconds.toFixed(3)} s of a CPU`;
+  return [
+    row("checking sealed frames (AES-256-GMAC), 10^9 bytes", told(opening)),
+    row("CRC-32 of as much", told(crc)),
+  ];
+}
+
 function rowsOf(options: Options, measured: Measured, socket: number): Row[] {
   const due = framesDue(options);
   const wrongSteps = measured.framesPerStep.filter((frames) => frames !== due).length;
@@ -190,6 +202,7 @@ async function main(): Promise<boolean> {
       flight: { type: "string", default: String(exchangeLimits.bytesInFlightMax) },
       window: { type: "string", default: String(exchangeLimits.windowPerPeerMax) },
       sweep: { type: "string", default: String(exchangeLimits.sweepBytes) },
+      "seal-only": { type: "boolean", default: false },
       force: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
     },
@@ -200,6 +213,10 @@ async function main(): Promise<boolean> {
     ...{ piece: Number(piece), window: Number(window), flight: Number(flight) },
     sweep: Number(sweep),
   };
+  if (values["seal-only"]) {
+    console.log(renderTable(["what", "measured", "bound"], sealRows(options)));
+    return true;
+  }
   await refuseBusyMachine(values);
   const before = await socketRate(options);
   const measured = await exchangeSteps(options);
@@ -207,7 +224,7 @@ async function main(): Promise<boolean> {
   const report: Report = {
     title: "bench:exchange",
     columns: ["what", "measured", "bound"],
-    rows: rowsOf(options, measured, socket),
+    rows: [...rowsOf(options, measured, socket), ...sealRows(options)],
     notes: [
       `${options.nodes} processes, ${options.steps} steps of ${options.length} values, pieces of ` +
         `${options.piece / 1024} KiB, ${options.window} requests to each peer; one draw a node.`,
