@@ -57,7 +57,7 @@ describe("retake edit", () => {
     expect(Object.keys(timings)).toEqual([...phases, "write"]);
     expect(settings).toMatchObject({
       steps: 4,
-      rate: 5e-4,
+      rate: 2e-4,
       guidance: 3,
       strength: 0.72,
       seed: 33,
