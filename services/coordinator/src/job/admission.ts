@@ -30,7 +30,7 @@ export function onSubmitted(turn: Turn, event: EventOf<"submitted">): void {
     ...{ layouts: [], retryRequestIds: [], startedMs: 0, finishedMs: 0 },
     submittedMs: turn.nowMs,
   };
-  putEdit(turn, { record, tune: null, progress: new Map() });
+  putEdit(turn, { record, tune: null, progress: new Map(), sampling: null });
   const fewer = `accepted: ${batch} frames a pass fit on no node, ${framesPerPass} do`;
   because(turn, framesPerPass < batch ? fewer : "accepted", { editId });
 }

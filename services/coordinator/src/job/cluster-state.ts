@@ -1,5 +1,6 @@
 import type { CommitRecord, StepReduced } from "./commit-record.js";
 import type { EditRecord, Failure } from "./edit-record.js";
+import type { Plan } from "./planning.js";
 
 /** Where a piece of work is done: by the coordinator's own process, or by a node. */
 export type Place = "here" | "nodes";
@@ -33,6 +34,14 @@ export interface EditView {
   readonly tune: TuneView | null;
   /** Of the tasks under way, by task. */
   readonly progress: ReadonlyMap<string, { readonly done: number; readonly total: number }>;
+  /** How several prompts are sampled; null where none of them may be held back. */
+  readonly sampling: SamplingView | null;
+}
+
+/** A sampling of several prompts by all nodes that there are for it. */
+export interface SamplingView {
+  readonly plan: Plan;
+  readonly nodeCount: number;
 }
 
 /** A step of the log, since the snapshot. */

@@ -1,10 +1,11 @@
 import type { NodeView } from "./cluster-state.js";
 import { type EditRecord, isTerminal, type Task } from "./edit-record.js";
 import { abortTask } from "./endings.js";
+import { mayHelp } from "./held-back.js";
 import { changeLayout, noteDeclined } from "./layouts.js";
-import { branchesOf, mayChoose, type Piece, plannedPiece } from "./phase-work.js";
+import { branchesOf, iterationsOf, mayChoose, type Piece, plannedPiece } from "./phase-work.js";
 import type { Unit } from "./phases.js";
-import { eligibility, idleNodesFor, isFreedSoon } from "./placement.js";
+import { eligibility, idleNodesFor, isFreedSoon, soonIdleFor } from "./placement.js";
 import type { Plan } from "./planning.js";
 import { addTask } from "./task-starts.js";
 import { because, editOf, type Turn } from "./turn.js";
@@ -50,14 +51,18 @@ function lendTo(
   editId: string,
   { task, unhelped }: { task: Task; unhelped: number },
 ): void {
-  const { record } = editOf(turn, editId);
-  const idle = idleNodesFor(turn.state, record, task.kind);
-  // No more than each with one frame.
+  const view = editOf(turn, editId);
+  const { record } = view;
+  const mayTake = (node: NodeView): boolean => mayHelp(view, node);
+  const idle = idleNodesFor(turn.state, record, task.kind).filter(mayTake);
+  // No more than each with one frame. Nodes that will be free are counted: ranks are lent once.
   const { frames } = record.spec.settings;
-  const share = idle.slice(0, Math.min(frames, Math.ceil(idle.length / unhelped)));
+  const soon = soonIdleFor(turn.state, record, task.kind).filter(mayTake);
+  const free = [...idle, ...soon];
+  const share = free.slice(0, Math.min(frames, Math.ceil(free.length / unhelped)));
   const leader = turn.state.nodes.get(task.nodeId);
   const piece = pieceLeft(record, task);
-  const [peer] = share;
+  const [peer] = idle;
   if (peer === undefined || leader === undefined || piece.iterationsLeft < 2) return;
   // Its help has ended as it should, and the end of the task is on its way.
   const { layout } = layoutAt(record, task) ?? {};
@@ -66,6 +71,7 @@ function lendTo(
     plannedPiece(turn.state, record, { piece, nodes: [leader, ...nodes] });
   let plan = planned(share);
   if (plan?.layout !== "frames") plan = planned([peer]);
+  else if (!ranksOf(plan, share).every((node) => idle.includes(node))) return;
   if (plan === null) return;
   const isOnlyPrompt = task.kind === "sample" && record.spec.prompts.length === 1;
   const place = { phase: "sample", promptIndex: task.promptIndex, plan } as const;
@@ -77,12 +83,16 @@ function lendTo(
 }
 
 /** What an inversion or a sampling has left. */
-function pieceLeft({ artifacts, spec }: EditRecord, { kind, promptIndex }: Task): Piece {
-  const { inverted, sampled } = artifacts;
+function pieceLeft(record: EditRecord, { kind, promptIndex }: Task): Piece {
+  const { inverted, sampled } = record.artifacts;
   const { done = 0, total = 0 } = (kind === "invert" ? inverted : sampled[promptIndex]) ?? {};
-  const { ddim, strength } = spec.settings;
-  const all = total || inverted.total || Math.max(1, Math.floor(ddim * strength));
+  const all = total || iterationsOf(record);
   return { kind, frames: 0, prompts: 1, iterationsLeft: all - done };
+}
+
+/** The nodes of a share that a plan has a use for. */
+function ranksOf({ nodeIds }: Plan, share: readonly NodeView[]): readonly NodeView[] {
+  return share.filter(({ info }) => nodeIds.includes(info.nodeId)).slice(0, nodeIds.length - 1);
 }
 
 const layoutAt = ({ layouts }: EditRecord, { kind, promptIndex }: Task) =>
@@ -119,15 +129,8 @@ function lendRanks(
     plan,
   }: { task: Task; leader: NodeView; share: readonly NodeView[]; plan: Plan },
 ): void {
-  const { record } = editOf(turn, editId);
   const { kind, promptIndex, frames, nodeId, id: taskId } = task;
-  // Nodes that are about to be free come along: ranks are lent once.
-  const isEligible = eligibility(turn.state, record, kind);
-  const isSoon = (node: NodeView): boolean => isFreedSoon(turn.state, node) && isEligible(node);
-  if ([...turn.state.nodes.values()].some(isSoon)) return;
-  const peers = share
-    .filter(({ info }) => plan.nodeIds.includes(info.nodeId))
-    .slice(0, plan.nodeIds.length - 1);
+  const peers = ranksOf(plan, share);
   const nodeIds = [nodeId, ...peers.map(({ info }) => info.nodeId)];
   const helpers = peers.map((peer) => {
     const helper = addTask(turn, editId, { kind, node: peer, promptIndex, frames, helps: taskId });

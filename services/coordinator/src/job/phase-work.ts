@@ -2,7 +2,8 @@ import type { ClusterState, NodeView } from "./cluster-state.js";
 import type { EditRecord, EditSpec, LayoutName, Phase } from "./edit-record.js";
 import { joinsBranches } from "./pass-memory.js";
 import { passesAtOnce, passKinds, unitTimes } from "./pass-times.js";
-import { type FrameSplit, type Plan, type PlanNode, plannedLayout, type Work } from "./planning.js";
+import { type Plan, plannedLayout } from "./planning.js";
+import type { FrameSplit, PlanNode, Work } from "./predictions.js";
 
 /** Of Stable Diffusion 1.x: four float32 channels of latents for each 8x8 pixels. */
 const latentBytesPerPixel = 16 / 64;
@@ -20,6 +21,8 @@ export interface Piece {
   readonly prompts: number;
   /** Iterations that each of them has left. */
   readonly iterationsLeft: number;
+  /** Whether prompts may wait while nodes share the frames of others. */
+  readonly mayHoldBack?: boolean;
 }
 
 /**
@@ -47,6 +50,12 @@ export function plannedPiece(
   return plannedLayout(workOf(record, piece, nodes), planNodes, layoutsOf(record, piece));
 }
 
+/** Of an inversion or a sampling from its beginning. */
+export function iterationsOf({ artifacts, spec }: EditRecord): number {
+  const { ddim, strength } = spec.settings;
+  return artifacts.inverted.total || Math.max(1, Math.floor(ddim * strength));
+}
+
 /** The guidance branches of an iteration that are passes of their own. */
 export function branchesOf({ spec, framesPerPass }: EditRecord): 1 | 2 {
   return spec.settings.guidance === 1 || framesPerPass > 1 ? 1 : 2;
@@ -56,11 +65,17 @@ function workOf(record: EditRecord, piece: Piece, nodes: readonly NodeView[]): W
   const { settings } = record.spec;
   const pixels = settings.width * settings.height;
   const none = { prompts: 1, iterations: 1, units: 1, unitBytes: 0, returnBytes: 0 };
-  const base: Work = { ...none, updateBytes: 0, startBytes: 0, frameSplit: null };
+  const base: Work = {
+    ...none,
+    updateBytes: 0,
+    startBytes: 0,
+    frameSplit: null,
+    mayHoldBack: false,
+  };
   const frameSplit = frameSplitOf(record, nodes);
   const tunedBytes = tunedBytesOf(record, nodes);
   const startBytes = settings.steps > 0 ? tunedBytes : 0;
-  const { prompts, iterationsLeft: iterations } = piece;
+  const { prompts, iterationsLeft: iterations, mayHoldBack = false } = piece;
   switch (piece.kind) {
     case "tune": {
       const left = settings.steps - record.tuning.committedSteps;
@@ -71,7 +86,8 @@ function workOf(record: EditRecord, piece: Piece, nodes: readonly NodeView[]): W
     case "sample": {
       const unitBytes = 2 * pixels * latentBytesPerPixel * settings.frames;
       const units = branchesOf(record);
-      return { ...base, prompts, iterations, units, unitBytes, startBytes, frameSplit };
+      const whole = { ...base, prompts, iterations, units, unitBytes, startBytes, frameSplit };
+      return { ...whole, mayHoldBack };
     }
     case "encode":
     case "decode":

@@ -38,6 +38,25 @@ export function isFreedSoon({ edits }: ClusterState, { state, tasks }: NodeView)
 }
 
 /**
+ * The nodes that idle or will soon, for help with a phase of an edit: those also that decode for
+ * it, which takes little against what they would help with.
+ */
+export function soonIdleFor(
+  state: ClusterState,
+  record: EditRecord,
+  phase: Phase,
+): readonly NodeView[] {
+  const isEligible = eligibility(state, record, phase);
+  const isDecode = ({ taskId }: NodeTask): boolean =>
+    record.tasks.some(({ id, kind }) => id === taskId && kind === "decode");
+  return [...state.nodes.values()].filter((node) => {
+    const isDecoding =
+      node.state === "ready" && node.tasks.length > 0 && node.tasks.every(isDecode);
+    return (isDecoding || isFreedSoon(state, node)) && isEligible(node);
+  });
+}
+
+/**
  * The idle nodes for a phase of an edit, best first: those that have its model loaded, then the
  * fastest, then by name. An edit stays within the numerics id that it began with, so that its bits
  * do not change half-way; loading another model takes longer than any difference of speed.

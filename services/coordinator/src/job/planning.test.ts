@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { LayoutName } from "./edit-record.js";
-import { type PlanNode, plannedLayout, type Work } from "./planning.js";
+import { plannedLayout } from "./planning.js";
+import type { PlanNode, Work } from "./predictions.js";
 
 // A unit takes 40 ms on a node of speed 1; a byte takes 1 ms over a link of rate 1.
 const node = (nodeId: string, speed = 1, link = 1): PlanNode => ({
@@ -8,7 +9,7 @@ const node = (nodeId: string, speed = 1, link = 1): PlanNode => ({
 });
 const work: Work = {
   ...{ prompts: 1, iterations: 10, units: 1, unitBytes: 0, returnBytes: 0, updateBytes: 0 },
-  ...{ startBytes: 0, frameSplit: null },
+  ...{ startBytes: 0, frameSplit: null, mayHoldBack: false },
 };
 const noSplit = { readyMs: 0, passBytes: 0, haloBytes: 0, siteBytes: 0, passWaits: 0 };
 const two = [node("a"), node("b")];

@@ -1,55 +1,26 @@
 import type { LayoutName } from "./edit-record.js";
-
-export interface PlanNode {
-  readonly nodeId: string;
-  /** Of one unit of the work on this node; 0 on all where nothing was measured. */
-  readonly unitMs: number;
-  /** Units that take no longer together than one. */
-  readonly unitsAtOnce: number;
-  /** 0 where not measured. */
-  readonly bytesPerSecond: number;
-  readonly roundTripMs: number;
-}
-
-/** What a phase has left to do; the same for every layout. */
-export interface Work {
-  /** Equal pieces that do not know of each other; 1 where there is one. */
-  readonly prompts: number;
-  /** Tuning steps, or denoising iterations; 1 for the VAE. */
-  readonly iterations: number;
-  /** Of an iteration: guidance branches, draws of a step, frames of the VAE. */
-  readonly units: number;
-  /** What crosses for a unit that another node computes, there and back. */
-  readonly unitBytes: number;
-  /** What of that comes back, to the one card of the coordinator, while units are computed. */
-  readonly returnBytes: number;
-  /** Of the flat vector of gradients; 0 where nothing is tuned. */
-  readonly updateBytes: number;
-  /** What every node but the first has to pull from the coordinator before it begins. */
-  readonly startBytes: number;
-  /** Of a split of the clip's frames; null where a phase has none. */
-  readonly frameSplit: FrameSplit | null;
-}
-
-export interface FrameSplit {
-  readonly frames: number;
-  /** Until nodes have made the programs of their parts. */
-  readonly readyMs: number;
-  /** What the first node gives every other one before a pass. */
-  readonly passBytes: number;
-  /** What a node needs for a pass of frames before its own: half of it from the first node. */
-  readonly haloBytes: number;
-  /** What crosses for a pass there and back, if no frame stays where it is. */
-  readonly siteBytes: number;
-  /** How often a node waits for others in a pass. */
-  readonly passWaits: number;
-}
+import {
+  branchMs,
+  canShare,
+  framesMs,
+  type PlanNode,
+  servedMs,
+  startMs,
+  transferMs,
+  unitShares,
+  unitsMs,
+  type Work,
+  waitMs,
+} from "./predictions.js";
+import { type Stage, stagedPrompts } from "./stages.js";
 
 export interface LayoutPlan {
   readonly layout: LayoutName;
   readonly nodeIds: readonly string[];
   /** 0: not known. */
   readonly predictedMs: number;
+  /** Of prompts, in their order; none for other layouts, and where nothing was measured. */
+  readonly stages: readonly Stage[];
 }
 
 export interface Plan extends LayoutPlan {
@@ -60,8 +31,6 @@ export interface Plan extends LayoutPlan {
   readonly weighed: readonly LayoutPlan[];
 }
 
-/** Of a link that nothing is known of: 100 Mbit/s. */
-const assumedBytesPerSecond = 12_500_000;
 /** More nodes are worth it only for so much: predictions are no better. */
 export const gainMin = 0.02;
 
@@ -88,16 +57,8 @@ export function plannedLayout(
     );
   }
   const ranked = nodes.toSorted((a, b) => a.unitMs - b.unitMs);
-  const sizes = ranked.map((_, index) => index + 1);
   const weighed = [...new Set<LayoutName>(["one", ...layouts])]
-    .flatMap((layout) =>
-      sizes.flatMap((size): LayoutPlan[] => {
-        const chosen = ranked.slice(0, size);
-        const predictedMs = predictedFor(work, chosen, layout);
-        if (predictedMs === null) return [];
-        return [{ layout, nodeIds: chosen.map(({ nodeId }) => nodeId), predictedMs }];
-      }),
-    )
+    .flatMap((layout) => layoutPlans(work, ranked, { layout, isForced }))
     .toSorted((a, b) => a.predictedMs - b.predictedMs || a.nodeIds.length - b.nodeIds.length);
   const asked = isForced ? weighed.filter(({ layout }) => layout === (layouts[0] ?? "one")) : [];
   const best = bestOf(asked.length > 0 ? mostNodes(asked) : weighed);
@@ -106,6 +67,29 @@ export function plannedLayout(
   if (!isForced) return { ...whole, reason: reasonOf(best, weighed) };
   const how = asked.length > 0 ? "as asked for" : `${layouts[0]} was asked for, and does not fit`;
   return { ...whole, reason: `${told(best)}, ${how}` };
+}
+
+/** A layout on the fastest nodes, for each number of them that it can have. */
+function layoutPlans(
+  work: Work,
+  ranked: readonly PlanNode[],
+  { layout, isForced }: { layout: LayoutName; isForced: boolean },
+): readonly LayoutPlan[] {
+  const { prompts } = work;
+  const idsOf = (count: number) => ranked.slice(0, count).map(({ nodeId }) => nodeId);
+  if (layout === "prompts") {
+    return stagedPrompts(work, ranked, { isHelped: !isForced }).map(
+      ({ stages, nodeCount, ms: predictedMs }) => {
+        return { layout, nodeIds: idsOf(nodeCount), predictedMs, stages };
+      },
+    );
+  }
+  return ranked.flatMap((_, index): LayoutPlan[] => {
+    const predictedMs = predictedFor(work, ranked.slice(0, index + 1), layout);
+    if (predictedMs === null) return [];
+    const stages = layout === "one" && prompts > 1 ? [{ prompts, atOnce: 1 }] : [];
+    return [{ layout, nodeIds: idsOf(index + 1), predictedMs, stages }];
+  });
 }
 
 function sharesOf(
@@ -146,7 +130,7 @@ function unmeasured(
   const layout = whole !== undefined && chosen.length > 1 ? whole : "one";
   const nodeIds = chosen.map(({ nodeId }) => nodeId);
   const reason = `${named({ layout, nodeIds })}: no time of such a pass was measured yet`;
-  const plan = { layout, nodeIds, predictedMs: 0 };
+  const plan = { layout, nodeIds, predictedMs: 0, stages: [] };
   return { ...plan, reason, weighed: [plan], shares: sharesOf(plan, work, nodes) };
 }
 
@@ -156,7 +140,20 @@ const named = ({ layout, nodeIds }: Pick<LayoutPlan, "layout" | "nodeIds">): str
 const durationText = (ms: number): string =>
   ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 
-const told = (plan: LayoutPlan): string => `${named(plan)} in ${durationText(plan.predictedMs)}`;
+const told = (plan: LayoutPlan): string =>
+  `${named(plan)}${stagesText(plan)} in ${durationText(plan.predictedMs)}`;
+
+/** Said only where not every prompt has a node of its own at once, as far as there are nodes. */
+function stagesText({ stages, nodeIds }: LayoutPlan): string {
+  const isPlain = stages.every(
+    ({ prompts, atOnce }) => stages.length === 1 && atOnce >= Math.min(prompts, nodeIds.length),
+  );
+  if (isPlain) return "";
+  const texts = stages.map(
+    ({ prompts, atOnce }) => `${prompts} ${prompts === 1 ? "prompt" : "prompts"} by ${atOnce}`,
+  );
+  return ` (${texts.join(", then ")})`;
+}
 
 function reasonOf(best: LayoutPlan, weighed: readonly LayoutPlan[]): string {
   const others = weighed.filter(({ layout }) => layout !== best.layout);
@@ -166,15 +163,17 @@ function reasonOf(best: LayoutPlan, weighed: readonly LayoutPlan[]): string {
 }
 
 /** Milliseconds of a phase on these nodes, all used; null where the layout cannot use them. */
-function predictedFor(work: Work, nodes: readonly PlanNode[], layout: LayoutName): number | null {
+function predictedFor(
+  work: Work,
+  nodes: readonly PlanNode[],
+  layout: Exclude<LayoutName, "prompts">,
+): number | null {
   const size = nodes.length;
   const { prompts, iterations, units } = work;
   const all = prompts * iterations;
   switch (layout) {
     case "one":
       return size === 1 ? all * unitsMs(work, nodes) : null;
-    case "prompts":
-      return size > 1 ? promptsMs(work, nodes) : null;
     case "branches":
       return size === 2 && units === 2 ? branchesMs(work, nodes) : null;
     case "draws":
@@ -186,103 +185,11 @@ function predictedFor(work: Work, nodes: readonly PlanNode[], layout: LayoutName
   }
 }
 
-const slowestOf = (nodes: readonly PlanNode[]): number =>
-  Math.max(...nodes.map(({ unitMs }) => unitMs));
-const waitMs = (nodes: readonly PlanNode[]): number =>
-  Math.max(...nodes.map(({ roundTripMs }) => roundTripMs));
-const transferMs = (bytes: number, nodes: readonly PlanNode[]): number =>
-  Math.max(
-    ...nodes.map(
-      ({ bytesPerSecond }) => (1000 * bytes) / (bytesPerSecond || assumedBytesPerSecond),
-    ),
-  );
-
-/** Of what one host sends to, or gets from, all: its link is as good as the best that is known. */
-const servedMs = (bytes: number, nodes: readonly PlanNode[]): number =>
-  Math.min(...nodes.map((node) => transferMs(bytes, [node])));
-
-/** Until all nodes have pulled what they begin with, from one place and at the same time. */
-const startMs = ({ startBytes }: Work, nodes: readonly PlanNode[]): number =>
-  servedMs((nodes.length - 1) * startBytes, nodes);
-
-/** Whole units, each node as many as suit its speed. */
-function unitsMs({ units, unitBytes, updateBytes }: Work, nodes: readonly PlanNode[]): number {
-  const isOne = nodes.length === 1;
-  const crossing = isOne || updateBytes > 0 ? 0 : unitBytes;
-  const ends = unitShares(units, nodes).map(
-    (count, index) => roundsMs(count, nodes[index]) + transferMs(count * crossing, nodes),
-  );
-  return Math.max(...ends) + (isOne ? 0 : waitMs(nodes));
-}
-
 /** Frames of the VAE: all come back to the coordinator. */
 function vaeMs(work: Work, nodes: readonly PlanNode[]): number {
   const returnMs = servedMs(work.units * work.returnBytes, nodes);
   return startMs(work, nodes) + Math.max(unitsMs(work, nodes), returnMs);
 }
-
-const roundsMs = (units: number, node: PlanNode | undefined): number =>
-  node === undefined ? 0 : Math.ceil(units / node.unitsAtOnce) * node.unitMs;
-
-/** How many units each node takes, so that all end at about the same time. */
-function unitShares(units: number, nodes: readonly Pick<PlanNode, "unitMs">[]): number[] {
-  const speeds = nodes.map(({ unitMs }) => (unitMs > 0 ? 1 / unitMs : 1));
-  const whole = speeds.reduce((sum, speed) => sum + speed, 0);
-  let begin = 0;
-  let speedSum = 0;
-  return speeds.map((speed) => {
-    speedSum += speed;
-    const end = Math.round((units * speedSum) / whole);
-    const count = end - begin;
-    begin = end;
-    return count;
-  });
-}
-
-/**
- * Each prompt goes to the node that would have it done first. A node that no prompt is left for
- * helps one that samples; null where there is nothing for it to do.
- */
-function promptsMs(work: Work, nodes: readonly PlanNode[]): number | null {
-  const { prompts, iterations, units } = work;
-  if (nodes.length > prompts) return prompts > 1 ? groupsMs(work, nodes) : null;
-  const oneMs = nodes.map((node) => iterations * unitsMs(work, [node]));
-  const busyMs = nodes.map((_, index) => (index === 0 ? 0 : startMs(work, nodes)));
-  for (let prompt = 0; prompt < prompts; prompt += 1) {
-    const ends = busyMs.map((ms, index) => ms + (oneMs[index] ?? 0));
-    const next = ends.indexOf(Math.min(...ends));
-    busyMs[next] = ends[next] ?? 0;
-  }
-  const lastMs = Math.max(...busyMs);
-  const last = nodes[busyMs.indexOf(lastMs)];
-  const freeMs = Math.min(...busyMs);
-  const helper = nodes[busyMs.indexOf(freeMs)];
-  if (units !== 2 || last === undefined || helper === undefined) return lastMs;
-  const helpedMs = branchMs(work, [last, helper]) / unitsMs(work, [last]);
-  return freeMs + (lastMs - freeMs) * Math.min(1, helpedMs);
-}
-
-/**
- * A node for every prompt, and as many for each to help it: one with a branch, or all with frames
- * of its passes; null where not all have the same number, or it has more than can help.
- */
-function groupsMs(work: Work, nodes: readonly PlanNode[]): number | null {
-  const { prompts, iterations, units, frameSplit } = work;
-  const size = nodes.length / prompts;
-  if (!Number.isInteger(size) || size > Math.max(2, frameSplit?.frames ?? 0)) return null;
-  const begunMs = startMs(work, nodes);
-  const ends = Array.from({ length: prompts }, (_, at) => {
-    const group = nodes.filter((_node, index) => index % prompts === at);
-    const branch = units === 2 && size === 2 ? iterations * branchMs(work, group) : Infinity;
-    const shared = canShare(work, group) ? framesMs({ ...work, prompts: 1 }, group) : Infinity;
-    return begunMs + Math.min(branch, shared);
-  });
-  const lastMs = Math.max(...ends);
-  return Number.isFinite(lastMs) ? lastMs : null;
-}
-
-const branchMs = ({ unitBytes }: Work, nodes: readonly PlanNode[]): number =>
-  slowestOf(nodes) + transferMs(unitBytes, nodes) + waitMs(nodes);
 
 /** The first node goes on alone until the second has what it needs. */
 function branchesMs(work: Work, nodes: readonly PlanNode[]): number {
@@ -319,25 +226,4 @@ function partialSums({ begin, end }: { readonly begin: number; readonly end: num
     first += size;
   }
   return count;
-}
-
-const canShare = ({ frameSplit }: Work, { length }: readonly PlanNode[]): boolean =>
-  frameSplit !== null && length > 1 && length <= frameSplit.frames;
-
-/**
- * Frames in equal parts; of sites, a node gets the others' frames, and gives back as much. The
- * first gives its own first frame to all.
- */
-function framesMs(work: Work, nodes: readonly PlanNode[]): number {
-  const { frameSplit, prompts, iterations, units } = work;
-  if (frameSplit === null) return Number.POSITIVE_INFINITY;
-  const { frames, readyMs, passBytes, haloBytes, siteBytes, passWaits } = frameSplit;
-  const size = nodes.length;
-  const share = Math.ceil(frames / size) / frames;
-  const givenBytes = (size - 1) * (passBytes + haloBytes / 2);
-  const sharedBytes = (siteBytes * share * (size - 1)) / size;
-  const crossing = sharedBytes + Math.max(haloBytes, givenBytes);
-  const waitsMs = passWaits * waitMs(nodes);
-  const passMs = slowestOf(nodes) * share + transferMs(crossing, nodes) + waitsMs;
-  return readyMs + prompts * iterations * units * passMs;
 }

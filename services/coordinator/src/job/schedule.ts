@@ -2,11 +2,12 @@ import { settleCanceled } from "./cancel.js";
 import type { NodeView, Place } from "./cluster-state.js";
 import { type EditRecord, type FrameRange, isTerminal } from "./edit-record.js";
 import { chargedShares, comparedEdits, joinedShares, nextTenant } from "./fairness.js";
+import { isPromptHeldBack, planPrompts, promptsLeft } from "./held-back.js";
 import { joinersFor } from "./joiners.js";
 import { noteLayout } from "./layouts.js";
 import { lendPeers, recallPeers } from "./lending.js";
 import { fittingPasses } from "./pass-memory.js";
-import { type Piece, plannedPiece } from "./phase-work.js";
+import { iterationsOf, type Piece, plannedPiece } from "./phase-work.js";
 import { startableUnits, type Unit } from "./phases.js";
 import { eligibility, idleNodesFor, isFreedSoon, isIdle } from "./placement.js";
 import type { Plan } from "./planning.js";
@@ -19,6 +20,7 @@ export function settle(turn: Turn): void {
   if (turn.state.role !== "active") return;
   settleCanceled(turn);
   if (!turn.state.isStoreFull) {
+    planPrompts(turn);
     if (hasFreeHand(turn)) assign(turn, "here");
     if (hasFreeNode(turn)) {
       cutPasses(turn);
@@ -131,11 +133,14 @@ function hasFreeHand({ state, options }: Turn): boolean {
  * nobody knows its last step.
  */
 function unitsOf(turn: Turn, record: EditRecord, place: Place): readonly Unit[] {
-  const isWriting = editOf(turn, record.id).tune?.pending != null;
+  const view = editOf(turn, record.id);
+  const isWriting = view.tune?.pending != null;
+  const isPromptHeld = place === "nodes" && isPromptHeldBack(view);
   return startableUnits(record).filter(
     (unit) =>
       placeOf(unit) === place &&
       !(unit.kind === "tune" && isWriting) &&
+      !(unit.kind === "sample" && isPromptHeld) &&
       !(place === "nodes" && isHeldBack(turn, record, unit)),
   );
 }
@@ -178,7 +183,7 @@ function startOnNodes(
   editId: string,
   { unit, othersWait }: { unit: Unit; othersWait: boolean },
 ): void {
-  const { record } = editOf(turn, editId);
+  const { record, sampling } = editOf(turn, editId);
   const idle = idleNodesFor(turn.state, record, unit.kind);
   const isEligible = eligibility(turn.state, record, unit.kind);
   const soon = [...turn.state.nodes.values()].filter(
@@ -189,7 +194,8 @@ function startOnNodes(
   if (first === undefined) return;
   const free = isTune && othersWait ? [first] : [...idle, ...(isTune ? [] : soon)];
   const nodes = isTune ? free.slice(0, turn.options.membersMax) : free;
-  const plan = plannedPiece(turn.state, record, { piece: pieceOf(record, unit), nodes });
+  const chosen = unit.kind === "sample" ? sampling?.plan : undefined;
+  const plan = chosen ?? plannedPiece(turn.state, record, { piece: pieceOf(record, unit), nodes });
   if (plan === null) throw new Error(`${unit.kind}: expected a plan for it; a bug`);
   const planned = idle.filter(({ info }) => plan.nodeIds.includes(info.nodeId));
   if (isTune) formQuorum(turn, editId, planned);
@@ -209,15 +215,13 @@ function begunPlan(plan: Plan): Plan {
 /** All that an edit can begin of the same kind. */
 function pieceOf(record: EditRecord, { kind, promptIndex, frames }: Unit): Piece {
   const { inverted, sampled } = record.artifacts;
-  const prompts = startableUnits(record).filter((unit) => unit.kind === "sample").length;
+  const prompts = promptsLeft(record).waiting;
   const latents = sampled[promptIndex];
-  const total = inverted.total || Math.max(1, Math.floor(ddimOf(record)));
   const done = (kind === "sample" ? latents?.done : inverted.done) ?? 0;
+  const iterationsLeft = iterationsOf(record) - done;
   const count = frames.end - frames.begin;
-  return { kind, frames: count, prompts: Math.max(1, prompts), iterationsLeft: total - done };
+  return { kind, frames: count, prompts: Math.max(1, prompts), iterationsLeft };
 }
-
-const ddimOf = ({ spec }: EditRecord): number => spec.settings.ddim * spec.settings.strength;
 
 function startTask(
   turn: Turn,

@@ -36,7 +36,7 @@ export function onRecordFound(turn: Turn, { record, log }: EventOf<"record-found
 }
 
 function viewOf(record: EditRecord, log: CommitLog | undefined): EditView {
-  if (log === undefined) return { record, tune: null, progress: new Map() };
+  if (log === undefined) return { record, tune: null, progress: new Map(), sampling: null };
   const { committedSteps, attempts: headAttempts, commits, weightsHash } = log;
   // The log has the hash of the state before its last step; the record may have that after it.
   const { tuning } = record;
@@ -44,7 +44,7 @@ function viewOf(record: EditRecord, log: CommitLog | undefined): EditView {
   const before = weightsHash === "" ? null : { step: committedSteps - 1, hash: weightsHash };
   const weights = isOfLast ? { step: committedSteps, hash: tuning.weightsHash } : before;
   const tune = tuneOf({ committedSteps, headAttempts, commits, weights });
-  return { record, tune, progress: new Map() };
+  return { record, tune, progress: new Map(), sampling: null };
 }
 
 /** Its tasks are of another epoch, and void. */

@@ -1,0 +1,210 @@
+import {
+  branchMs,
+  canShare,
+  framesMs,
+  type PlanNode,
+  startMs,
+  unitsMs,
+  type Work,
+} from "./predictions.js";
+
+/** Prompts that are sampled with no more than so many at once: as many groups of nodes. */
+export interface Stage {
+  readonly prompts: number;
+  readonly atOnce: number;
+}
+
+/** All prompts of an edit in stages, one after the other. */
+export interface Staged {
+  readonly stages: readonly Stage[];
+  /** Of the stage that uses most. */
+  readonly nodeCount: number;
+  readonly ms: number;
+}
+
+/** So many prompts at once, each by a group of nodes. */
+interface Round {
+  readonly atOnce: number;
+  readonly nodeCount: number;
+  readonly ms: number;
+}
+
+const nothing: Staged = { stages: [], nodeCount: 0, ms: 0 };
+
+/**
+ * How the prompts of an edit can be sampled: first some of them in rounds of groups that share
+ * frames or branches, then the others, each by one node. Larger groups come first: all nodes are
+ * free then, and single nodes need not wait for each other.
+ *
+ * Where prompts may not be held back, each begins as soon as there is a node for it.
+ *
+ * @param nodes     fastest first
+ * @param isHelped  whether nodes help each other
+ * @returns         the fastest for each number of nodes
+ */
+export function stagedPrompts(
+  work: Work,
+  nodes: readonly PlanNode[],
+  { isHelped }: { readonly isHelped: boolean },
+): readonly Staged[] {
+  const { prompts, mayHoldBack } = work;
+  if (prompts < 2) return [];
+  const rounds = isHelped ? roundsOf(work, nodes) : [];
+  const shared = sharedStages(prompts, rounds);
+  const found = new Map<number, Staged>();
+  const weigh = (staged: Staged): void => {
+    const before = found.get(staged.nodeCount);
+    if (before === undefined || staged.ms < before.ms) found.set(staged.nodeCount, staged);
+  };
+  const begun = (staged: Staged): Staged => {
+    return { ...staged, ms: staged.ms + startMs(work, nodes.slice(0, staged.nodeCount)) };
+  };
+  for (const { atOnce, nodeCount, ms } of mayHoldBack ? [] : rounds) {
+    if (atOnce === prompts) weigh(begun({ stages: [{ prompts, atOnce }], nodeCount, ms }));
+  }
+  if (mayHoldBack && shared[prompts] !== undefined) weigh(begun(shared[prompts]));
+  for (let atOnce = 2; atOnce <= Math.min(prompts, nodes.length); atOnce += 1) {
+    const chosen = nodes.slice(0, atOnce);
+    const alone = wholeMs(work, chosen, { isHelped });
+    weigh({ stages: [{ prompts, atOnce }], nodeCount: atOnce, ms: alone[prompts] ?? 0 });
+    const then = mayHoldBack ? wholeMs({ ...work, startBytes: 0 }, chosen, { isHelped }) : [];
+    for (let left = 1; left < then.length - 1; left += 1) {
+      const first = shared[prompts - left];
+      if (first === undefined) continue;
+      const stages = [...first.stages, { prompts: left, atOnce }];
+      const nodeCount = Math.max(first.nodeCount, atOnce);
+      weigh(begun({ stages, nodeCount, ms: first.ms + (then[left] ?? 0) }));
+    }
+  }
+  return [...found.values()];
+}
+
+/** For each number of prompts at once, the group size that is the fastest. */
+function roundsOf(work: Work, nodes: readonly PlanNode[]): readonly Round[] {
+  const rounds: Round[] = [];
+  for (let atOnce = 1; atOnce <= Math.min(work.prompts, nodes.length / 2); atOnce += 1) {
+    const sizeMax = Math.max(2, work.frameSplit?.frames ?? 0);
+    let best: Round | undefined;
+    for (let size = 2; size <= Math.min(sizeMax, Math.floor(nodes.length / atOnce)); size += 1) {
+      if (!isUseful(work, size)) continue;
+      const ms = roundMs(work, nodes.slice(0, atOnce * size), atOnce);
+      if (ms < (best?.ms ?? Infinity)) best = { atOnce, nodeCount: atOnce * size, ms };
+    }
+    if (best !== undefined) rounds.push(best);
+  }
+  return rounds;
+}
+
+/** Whether a group has less to do than a smaller one. */
+function isUseful({ frameSplit }: Work, size: number): boolean {
+  const frames = frameSplit?.frames ?? 1;
+  return size === 2 || Math.ceil(frames / size) < Math.ceil(frames / (size - 1));
+}
+
+/** A prompt for each group: one node helps with a branch, or all share the frames of its passes. */
+function roundMs(work: Work, nodes: readonly PlanNode[], atOnce: number): number {
+  const { iterations, units } = work;
+  const ends = Array.from({ length: atOnce }, (_, at) => {
+    const group: PlanNode[] = [];
+    for (let index = at; index < nodes.length; index += atOnce) {
+      group.push(...nodes.slice(index, index + 1));
+    }
+    const mayBranch = units === 2 && group.length === 2;
+    const branch = mayBranch ? iterations * branchMs(work, group) : Infinity;
+    const shared = canShare(work, group) ? framesMs({ ...work, prompts: 1 }, group) : Infinity;
+    return Math.min(branch, shared);
+  });
+  return Math.max(...ends);
+}
+
+/** The fastest rounds for every number of prompts up to some, those with the largest groups first. */
+function sharedStages(
+  promptsMax: number,
+  rounds: readonly Round[],
+): readonly (Staged | undefined)[] {
+  const best: (Staged | undefined)[] = [nothing];
+  for (let prompts = 1; prompts <= promptsMax; prompts += 1) {
+    for (const { atOnce, nodeCount, ms } of rounds) {
+      const before = best[prompts - atOnce];
+      if (before === undefined) continue;
+      const whole = before.ms + ms;
+      if (whole >= (best[prompts]?.ms ?? Infinity)) continue;
+      best[prompts] = {
+        stages: withRound(before.stages, atOnce),
+        nodeCount: Math.max(before.nodeCount, nodeCount),
+        ms: whole,
+      };
+    }
+  }
+  return best;
+}
+
+/** Rounds that are alike are one stage. */
+function withRound(stages: readonly Stage[], atOnce: number): readonly Stage[] {
+  const before = stages.find((stage) => stage.atOnce === atOnce)?.prompts ?? 0;
+  const others = stages.filter((stage) => stage.atOnce !== atOnce);
+  return [...others, { prompts: before + atOnce, atOnce }].toSorted((a, b) => a.atOnce - b.atOnce);
+}
+
+/**
+ * Each prompt goes to the node that would have it done first; when none is left, nodes that are
+ * free help those that sample.
+ *
+ * @returns  milliseconds, by the number of prompts
+ */
+function wholeMs(
+  work: Work,
+  nodes: readonly PlanNode[],
+  { isHelped }: { readonly isHelped: boolean },
+): readonly number[] {
+  const { prompts, iterations, units } = work;
+  const oneMs = nodes.map((node) => iterations * unitsMs(work, [node]));
+  const busyMs = nodes.map((_, index) => (index === 0 ? 0 : startMs(work, nodes)));
+  const ends = (): readonly NodeEnd[] =>
+    nodes.map((node, index) => ({ node, busyMs: busyMs[index] ?? 0 }));
+  const endMs = (): number =>
+    isHelped && units === 2 ? helpedMs(work, ends()) : Math.max(...busyMs);
+  const byCount = [0];
+  for (let prompt = 0; prompt < prompts; prompt += 1) {
+    const nextMs = busyMs.map((ms, index) => ms + (oneMs[index] ?? 0));
+    const next = nextMs.indexOf(Math.min(...nextMs));
+    busyMs[next] = nextMs[next] ?? 0;
+    byCount.push(endMs());
+  }
+  return byCount;
+}
+
+/** Until when a node has prompts of its own. */
+interface NodeEnd {
+  readonly node: PlanNode;
+  readonly busyMs: number;
+}
+
+/** Who is free first helps who would be free last, and so on: one each. */
+function helpedMs(work: Work, ends: readonly NodeEnd[]): number {
+  const sorted = ends.toSorted((a, b) => a.busyMs - b.busyMs);
+  const pairs = sorted.slice(0, Math.ceil(sorted.length / 2)).map((first, index) => {
+    const last = sorted.at(-1 - index) ?? first;
+    if (last === first) return last.busyMs;
+    const share = branchMs(work, [last.node, first.node]) / unitsMs(work, [last.node]);
+    return first.busyMs + (last.busyMs - first.busyMs) * Math.min(1, share);
+  });
+  return Math.max(...pairs);
+}
+
+/**
+ * How many prompts may be sampled at once where so many wait and so many are being sampled. The
+ * next stage begins when all prompts of the one before are done: their nodes form its groups.
+ */
+export function atOnceFor(
+  stages: readonly Stage[],
+  { waiting, running }: { readonly waiting: number; readonly running: number },
+): number {
+  let left = waiting;
+  for (const { prompts, atOnce } of stages.toReversed()) {
+    left -= prompts;
+    if (left === 0) return running === 0 ? atOnce : 0;
+    if (left < 0) return atOnce;
+  }
+  return stages[0]?.atOnce ?? Number.POSITIVE_INFINITY;
+}
