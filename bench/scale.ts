@@ -25,6 +25,14 @@ const gigabits = [1, 10, 25, 100] as const;
 const judgedCounts = [4, 8, 64, 1000] as const;
 const drawnCounts = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000] as const;
 
+/** Of edits whose prompts and draws make no whole rounds: the most that an edit may have is 64. */
+const oddCounts = [3, 5, 9, 10, 64] as const;
+const oddNodeCounts = [4, 8, 63, 64, 1000] as const;
+const oddEdits = oddCounts.map((count): EditSize => {
+  const name = `${count} prompts, ${count} draws`;
+  return { name, prompts: count, draws: count, steps: Math.round(500 / count), iterations: 50 };
+});
+
 const edits: readonly EditSize[] = [
   { name: "1 prompt, 1 draw", prompts: 1, draws: 1, steps: 500, iterations: 50 },
   { name: "4 prompts, 4 draws", prompts: 4, draws: 4, steps: 125, iterations: 50 },
@@ -102,6 +110,45 @@ function rowsOf(phase: PhaseName, columns: readonly PhaseTimes[], edit: EditSize
   ];
 }
 
+/** Of odd edits: what the planner's layouts take of the fastest, and where that is most. */
+function oddReportOf(profile: Profile, settings: readonly Setting[]): Report {
+  const rows = oddEdits.map((edit): Row => {
+    const own = settings.filter((each) => each.profile === profile && each.edit === edit);
+    const times = own.map((setting) => ({ setting, phases: timesOf(setting) }));
+    const worst = phaseNames.map((phase) => {
+      const ratios = times.map(({ setting, phases }) => ({ setting, ...phases[phase] }));
+      const [most] = ratios.toSorted((a, b) => b.ratio - a.ratio);
+      if (most === undefined) throw new Error(`${edit.name}: no setting`);
+      return most;
+    });
+    return {
+      cells: [edit.name, ...worst.map(worstText)],
+      isMet: worst.every(({ ratio }) => ratio <= ratioMax),
+    };
+  });
+  return {
+    title: `bench:scale, ${profile.name}, odd edits`,
+    columns: [`edit: picked, of best <= ${ratioMax}`, ...phaseNames],
+    rows,
+    notes: [
+      `The worst of ${oddNodeCounts.join(", ")} nodes over ${gigabits.join(", ")} Gb/s, and what ` +
+        "is picked there. Besides the layouts above, prompts are divided in every way into rounds " +
+        "of groups: as many as there are nodes for, by each useful size, and those left by others.",
+      "Nodes that share frames make their programs once for each size of group; the planner counts " +
+        "that for every prompt.",
+    ],
+  };
+}
+
+function worstText({ ratio, picked, setting }: PhaseTimes & { readonly setting: Setting }): string {
+  const { nodeCount, link } = setting;
+  const where = `${nodeCount}, ${(8 * link.bytesPerSecond) / 1e9} Gb/s`;
+  const { name, stages } = picked.layout;
+  const told = stages.map(({ prompts, atOnce }) => `${prompts} by ${atOnce}`).join(", then ");
+  if (ratio < 1.005) return ratio.toFixed(2);
+  return `${ratio.toFixed(2)} (${where}: ${name}${told && ` ${told}`})`;
+}
+
 function reportOf(profile: Profile, settings: readonly Setting[]): Report {
   const own = settings.filter((setting) => setting.profile === profile);
   const rows = edits.flatMap((edit) => {
@@ -163,9 +210,12 @@ async function main(): Promise<boolean> {
   const flops = passFlops();
   const both = await profiles(flops);
   const common = { tunedParameters: flops.tunedParameters, coupling: couplingPerPixel() };
-  const settingsFor = (counts: readonly number[]): readonly Setting[] =>
+  const settingsFor = (
+    counts: readonly number[],
+    sizes: readonly EditSize[] = edits,
+  ): readonly Setting[] =>
     both.flatMap((profile) =>
-      edits.flatMap((edit) =>
+      sizes.flatMap((edit) =>
         counts.flatMap((nodeCount) =>
           gigabits.map((rate) => ({ ...common, profile, edit, nodeCount, link: linkOf(rate) })),
         ),
@@ -175,6 +225,8 @@ async function main(): Promise<boolean> {
   let isMet = true;
   for (const profile of both) {
     isMet = (await publishReport(reportOf(profile, judged), values)) && isMet;
+    const odd = settingsFor(oddNodeCounts, oddEdits);
+    isMet = (await publishReport(oddReportOf(profile, odd), values)) && isMet;
   }
   const panels = panelsOf(settingsFor(drawnCounts), both);
   for (const { title, curves } of panels) {

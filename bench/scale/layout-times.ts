@@ -4,14 +4,17 @@ import { type RankProgram, sharedPassMs } from "./frame-passes.js";
 import type { Link } from "./network.js";
 import type { Profile } from "./pass-times.js";
 import type { EditSize, PhaseName, PlannedEdit } from "./planned-edit.js";
-import { samplingMs } from "./sampling.js";
+import { fastestStages, type Round, roundsFor } from "./prompt-stages.js";
+import { type SamplingStage, samplingMs } from "./sampling.js";
 import { clip, editBytes, rankPrograms } from "./sd-size-edit.js";
 import { vaeMs } from "./vae-frames.js";
 
 /** A layout on so many nodes. */
 export interface Layout {
-  readonly name: LayoutName | "prompts with frames";
+  readonly name: LayoutName | "prompts with frames" | "prompts in stages";
   readonly nodeCount: number;
+  /** Of the prompts that are sampled; none where the name tells. */
+  readonly stages: readonly SamplingStage[];
 }
 
 /** Where layouts are timed. */
@@ -42,10 +45,13 @@ function usefulCounts(pieces: number, countMax: number): readonly number[] {
 /** The layouts that a phase can have on so many nodes, in all sizes that make a difference. */
 export function layoutsFor(
   phase: PhaseName,
-  { edit, nodeCount }: { readonly edit: EditSize; readonly nodeCount: number },
+  place: Place & { readonly nodeCount: number },
 ): readonly Layout[] {
+  const { edit, nodeCount } = place;
   const of = (name: Layout["name"], counts: readonly number[]): readonly Layout[] =>
-    counts.filter((count) => count <= nodeCount).map((count) => ({ name, nodeCount: count }));
+    counts
+      .filter((count) => count <= nodeCount)
+      .map((count) => ({ name, nodeCount: count, stages: [] }));
   const frames = usefulCounts(clip.frames, nodeCount);
   const one = of("one", [1]);
   const { prompts, draws } = edit;
@@ -64,20 +70,69 @@ export function layoutsFor(
         ...[...one, ...of("prompts", whole), ...of("prompts with frames", groups)],
         ...of("branches", prompts === 1 ? [2] : []),
         ...of("frames", frames),
+        ...(prompts > 1 ? stagedLayouts(place, [1, ...frames]) : []),
       ];
     }
   }
 }
 
-/** The layout that a plan means; who helps whom is planned anew when all prompts have begun. */
+/** The fastest divisions of prompts into stages, by rounds that are simulated one by one. */
+function stagedLayouts(
+  place: Place & { readonly nodeCount: number },
+  sizes: readonly number[],
+): readonly Layout[] {
+  const { nodeCount, edit, profile } = place;
+  const rounds = roundsFor(edit.prompts, { nodeCount, sizes }).map((round) => ({
+    ...round,
+    ms: roundMs(round, place),
+  }));
+  // What nodes have made to share frames serves all rounds with groups as large.
+  const ready = rounds.map((round) => {
+    const loadMs = round.nodesEach > 1 ? profile.loadMs : 0;
+    return { ...round, ms: round.ms - loadMs };
+  });
+  return [rounds, ready].map((timed) => {
+    const stages = fastestStages(edit.prompts, timed);
+    return { name: "prompts in stages", nodeCount: nodesOf(stages), stages };
+  });
+}
+
+/** A prompt for each group of nodes, which have the tuned weights. */
+function roundMs({ atOnce, nodesEach }: Round, place: Place): number {
+  const { profile, link, edit } = place;
+  const key = JSON.stringify([profile.name, edit.iterations, link, atOnce, nodesEach]);
+  return remembered(times, key, () => {
+    const stages = [{ prompts: atOnce, atOnce, nodesEach }];
+    const terms = { ...samplingOf(place), nodeCount: atOnce * nodesEach, startBytes: 0 };
+    return samplingMs({ ...terms, stages, branches, isFirstWarm: true });
+  });
+}
+
+const nodesOf = (stages: readonly SamplingStage[]): number =>
+  Math.max(...stages.map(({ atOnce, nodesEach }) => atOnce * nodesEach));
+
+/** The layout that a plan means; who helps whom is planned anew when all of a stage have begun. */
 export function layoutOf(
-  { layout, nodeIds: { length: nodeCount } }: Plan,
-  { edit, planOfPrompt }: Pick<PlannedEdit, "planOfPrompt"> & { readonly edit: EditSize },
+  { layout, nodeIds: { length: nodeCount }, stages: planned }: Plan,
+  {
+    edit: { prompts },
+    planOfPrompt,
+  }: Pick<PlannedEdit, "planOfPrompt"> & { readonly edit: EditSize },
 ): Layout {
-  const left = Math.floor(nodeCount / edit.prompts);
-  if (layout !== "prompts" || left < 2) return { name: layout, nodeCount };
-  const isFrames = planOfPrompt(left).layout === "frames";
-  return { name: isFrames ? "prompts with frames" : "prompts", nodeCount };
+  if (layout !== "prompts") return { name: layout, nodeCount, stages: [] };
+  const helps = planned.map(({ atOnce }) => planOfPrompt(Math.floor(nodeCount / atOnce)));
+  const stages = planned.map((stage, at) => {
+    const { layout: help, nodeIds = [] } = helps[at] ?? {};
+    return { ...stage, nodesEach: help === "frames" ? nodeIds.length : 1 };
+  });
+  const used = planned.map(({ atOnce }, at) => atOnce * (helps[at]?.nodeIds.length ?? 1));
+  const most = Math.max(...used);
+  const [{ atOnce, nodesEach } = { atOnce: 0, nodesEach: 0 }] = stages;
+  const atOnceMax = nodesEach > 1 ? prompts : Math.min(prompts, nodeCount);
+  const isPlain = stages.length === 1 && atOnce === atOnceMax;
+  if (!isPlain) return { name: "prompts in stages", nodeCount: most, stages };
+  const name = nodesEach > 1 ? "prompts with frames" : "prompts";
+  return { name, nodeCount: most, stages: [] };
 }
 
 const programs = new Map<number, readonly RankProgram[]>();
@@ -104,21 +159,35 @@ function sharedMs({ profile, link }: Place, rankCount: number): number {
 /** Milliseconds of a phase in a layout, by simulation. */
 export function layoutMs(phase: PhaseName, layout: Layout, place: Place): number {
   const { profile, link, edit } = place;
-  const keys = [profile.name, edit.name, link.bytesPerSecond, phase, layout.name];
-  const key = [...keys, layout.nodeCount].join();
+  const key = JSON.stringify([profile.name, edit.name, link, phase, layout]);
   return remembered(times, key, () => simulatedMs(phase, layout, place));
 }
 
-function simulatedMs(phase: PhaseName, { name, nodeCount }: Layout, place: Place): number {
+function samplingOf(place: Place) {
+  const { profile, link, edit, tunedParameters } = place;
+  return {
+    ...{ link, iterations: edit.iterations, loadMs: profile.loadMs },
+    ...{ latentBytes: editBytes.latents, startBytes: valueBytes * tunedParameters },
+    passMsOf: (rankCount: number): number => sharedMs(place, rankCount),
+  };
+}
+
+/** The one stage of a layout. */
+function stageOf(name: Layout["name"], nodeCount: number, { prompts }: EditSize): SamplingStage {
+  if (name === "frames") return { prompts, atOnce: 1, nodesEach: nodeCount };
+  const nodesEach = name === "prompts with frames" ? nodeCount / prompts : 1;
+  return { prompts, atOnce: prompts, nodesEach };
+}
+
+function simulatedMs(
+  phase: PhaseName,
+  { name, nodeCount, stages: given }: Layout,
+  place: Place,
+): number {
   const { profile, link, edit, tunedParameters } = place;
   const { frames } = clip;
   const { latents, momentsPerFrame, pixelsPerFrame } = editBytes;
-  const { iterations } = edit;
-  const sampling = {
-    ...{ link, nodeCount, iterations, passMs: profile.times.unet, latentBytes: latents },
-    ...{ startBytes: valueBytes * tunedParameters, loadMs: profile.loadMs },
-  };
-  const passMsOf = (rankCount: number): number => sharedMs(place, rankCount);
+  const sampling = { ...samplingOf(place), nodeCount };
   switch (phase) {
     case "encode":
       return vaeMs({
@@ -141,16 +210,12 @@ function simulatedMs(phase: PhaseName, { name, nodeCount }: Layout, place: Place
         })
       );
     case "invert": {
-      const help = { kind: "frames", groups: 1, passMsOf } as const;
-      return samplingMs({ ...sampling, prompts: 1, branches: 1, isFirstWarm: false, help });
+      const stages = [{ prompts: 1, atOnce: 1, nodesEach: nodeCount }];
+      return samplingMs({ ...sampling, branches: 1, isFirstWarm: false, stages });
     }
     case "sample": {
-      const groups = name === "frames" ? 1 : edit.prompts;
-      const isFrames = name === "frames" || name === "prompts with frames";
-      const help = isFrames
-        ? ({ kind: "frames", groups, passMsOf } as const)
-        : ({ kind: "branches" } as const);
-      return samplingMs({ ...sampling, prompts: edit.prompts, branches, isFirstWarm: true, help });
+      const stages = given.length > 0 ? given : [stageOf(name, nodeCount, edit)];
+      return samplingMs({ ...sampling, stages, branches, isFirstWarm: true });
     }
   }
 }

@@ -73,35 +73,54 @@ describe("vaeMs", () => {
 describe("samplingMs", () => {
   const passMs = 100;
   const terms = {
-    ...{ link: fast, nodeCount: 1, prompts: 1, iterations: 10, branches: 2, passMs },
+    ...{ link: fast, nodeCount: 1, iterations: 10, branches: 2 },
     ...{ latentBytes: 1, startBytes: 0, isFirstWarm: true, loadMs: 0 },
-    help: { kind: "branches" } as const,
+    passMsOf: (ranks: number) => passMs / ranks,
   };
+  /** Nodes for themselves. */
+  const each = (prompts: number) => ({ stages: [{ prompts, atOnce: prompts, nodesEach: 1 }] });
 
   it("samples one prompt after the other on one node, and as many at once on more", () => {
-    expect(samplingMs({ ...terms, prompts: 4 })).toBeCloseTo(8000, 3);
-    expect(samplingMs({ ...terms, prompts: 4, nodeCount: 2 })).toBeCloseTo(4000, 3);
-    expect(samplingMs({ ...terms, prompts: 4, nodeCount: 4 })).toBeCloseTo(2000, 3);
+    expect(samplingMs({ ...terms, ...each(4) })).toBeCloseTo(8000, 3);
+    expect(samplingMs({ ...terms, ...each(4), nodeCount: 2 })).toBeCloseTo(4000, 3);
+    expect(samplingMs({ ...terms, ...each(4), nodeCount: 4 })).toBeCloseTo(2000, 3);
   });
 
   it("lets a node that has no prompt compute a branch", () => {
     // The first iteration has begun before there is help.
-    expect(samplingMs({ ...terms, nodeCount: 2 })).toBeCloseTo(200 + 900, 3);
+    expect(samplingMs({ ...terms, ...each(1), nodeCount: 2 })).toBeCloseTo(200 + 900, 3);
     // Two prompts at once; of the third, both nodes do a branch.
-    expect(samplingMs({ ...terms, prompts: 3, nodeCount: 2 })).toBeCloseTo(2000 + 1100, 3);
-    expect(samplingMs({ ...terms, prompts: 2, nodeCount: 1000 })).toBeCloseTo(1100, 3);
+    expect(samplingMs({ ...terms, ...each(3), nodeCount: 2 })).toBeCloseTo(2000 + 1100, 3);
+    expect(samplingMs({ ...terms, ...each(2), nodeCount: 1000 })).toBeCloseTo(1100, 3);
   });
 
   it("begins where the tuned weights have come to", () => {
     const slow = { ...terms, link, branches: 1, latentBytes: 0, startBytes: 500 };
-    expect(samplingMs({ ...slow, isFirstWarm: false })).toBe(2 + 1 + 500 + 1000 + 1);
-    expect(samplingMs({ ...slow, prompts: 2, nodeCount: 2 })).toBe(503 + 1000 + 1);
-    expect(samplingMs({ ...slow, prompts: 3, nodeCount: 2 })).toBe(3 + 2000 + 1);
+    expect(samplingMs({ ...slow, ...each(1), isFirstWarm: false })).toBe(2 + 1 + 500 + 1000 + 1);
+    expect(samplingMs({ ...slow, ...each(2), nodeCount: 2 })).toBe(503 + 1000 + 1);
+    expect(samplingMs({ ...slow, ...each(3), nodeCount: 2 })).toBe(3 + 2000 + 1);
   });
 
   it("has groups share frames, each with its prompts in turn, once all are ready", () => {
-    const help = { kind: "frames", groups: 2, passMsOf: (ranks: number) => 100 / ranks } as const;
-    const shared = { ...terms, prompts: 4, nodeCount: 8, loadMs: 70, help };
+    const stages = [{ prompts: 4, atOnce: 2, nodesEach: 4 }];
+    const shared = { ...terms, nodeCount: 8, loadMs: 70, stages };
     expect(samplingMs(shared)).toBeCloseTo(70 + 2 * 10 * 2 * 25, 3);
+  });
+
+  it("begins a stage when all prompts of the one before are done", () => {
+    const stages = [
+      { prompts: 1, atOnce: 1, nodesEach: 4 },
+      { prompts: 4, atOnce: 4, nodesEach: 1 },
+    ];
+    const staged = { ...terms, nodeCount: 4, loadMs: 70, stages };
+    expect(samplingMs(staged)).toBeCloseTo(70 + 10 * 2 * 25 + 10 * 2 * 100, 3);
+    // Weights come once: to the three others at once, by one card.
+    const slow = { ...staged, link, branches: 1, latentBytes: 0, startBytes: 50 };
+    expect(samplingMs(slow)).toBe(2 + 1 + 150 + 70 + 10 * 25 + 10 * 100 + 1);
+  });
+
+  it("has no more prompts at once than a stage tells, though nodes are free", () => {
+    const stages = [{ prompts: 4, atOnce: 1, nodesEach: 1 }];
+    expect(samplingMs({ ...terms, branches: 1, nodeCount: 4, stages })).toBeCloseTo(4000, 3);
   });
 });

@@ -111,7 +111,7 @@ export function plannedEdit(edit: EditSize, cluster: ClusterOf): PlannedEdit {
       encode: planned({ ...one, kind: "encode" }),
       tune: planned({ ...one, kind: "tune" }, defaultOptions.membersMax),
       invert: planned({ ...one, kind: "invert" }),
-      sample: planned({ ...one, kind: "sample", prompts }),
+      sample: planned({ ...one, kind: "sample", prompts, mayHoldBack: prompts > 1 }),
       decode: planned({ ...one, kind: "decode" }),
     },
     planOfPrompt: (nodeCount) => planned({ ...one, kind: "sample" }, nodeCount),
