@@ -132,10 +132,11 @@ function oddReportOf(profile: Profile, settings: readonly Setting[]): Report {
     rows,
     notes: [
       `The worst of ${oddNodeCounts.join(", ")} nodes over ${gigabits.join(", ")} Gb/s, and what ` +
-        "is picked there. Besides the layouts above, prompts are divided in every way into rounds " +
-        "of groups: as many as there are nodes for, by each useful size, and those left by others.",
-      "Nodes that share frames make their programs once for each size of group; the planner counts " +
-        "that for every prompt.",
+        "is picked there. Besides the layouts above, prompts are divided in every way into " +
+        "rounds of groups: as many as there are nodes for, by each useful size, and those left " +
+        "by others.",
+      "Nodes that share frames make their programs once for each size of group; the planner " +
+        "counts that for every prompt.",
     ],
   };
 }

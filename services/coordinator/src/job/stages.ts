@@ -117,7 +117,7 @@ function roundMs(work: Work, nodes: readonly PlanNode[], atOnce: number): number
   return Math.max(...ends);
 }
 
-/** The fastest rounds for every number of prompts up to some, those with the largest groups first. */
+/** The fastest rounds for every number of prompts up to some, those of the largest groups first. */
 function sharedStages(
   promptsMax: number,
   rounds: readonly Round[],
