@@ -14,7 +14,7 @@ import {
 } from "./retake-process.js";
 
 /** So large a rate ruins the network before its last step. */
-const ruinousEdit = [...smallEdit, "--steps", "8", "--rate", "0.02", "--no-cache"];
+const ruinousEdit = [...smallEdit, "--steps", "8", "--rate", "0.05", "--no-cache"];
 
 describe("retake edit --stop auto", () => {
   let workplace: Workplace;

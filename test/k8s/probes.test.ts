@@ -105,15 +105,19 @@ describe("the pods, run on this machine with the arguments and probes of their m
     const client = new EditServiceClient(...to);
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${token}`);
-    const asked = callUnary(
-      client.list.bind(client),
-      { editsMax: 1, pageToken: "" },
-      { subject: standbyName, metadata },
-    );
-    await expect(asked).rejects.toMatchObject({
-      ...{ code: "UNAVAILABLE", reason: "not-active" },
-      message: expect.stringContaining(`but ${holderIdentity} does; ask again`),
-    });
+    const asked = () =>
+      callUnary(
+        client.list.bind(client),
+        { editsMax: 1, pageToken: "" },
+        { subject: standbyName, metadata },
+      );
+    // Both began at once: who waits knows the leader's name by its next look at the lease.
+    await vi.waitFor(async () => {
+      await expect(asked()).rejects.toMatchObject({
+        ...{ code: "UNAVAILABLE", reason: "not-active" },
+        message: expect.stringContaining(`but ${holderIdentity} does; ask again`),
+      });
+    }, patience);
     client.close();
   });
 
