@@ -1,13 +1,7 @@
-import {
-  type Cost,
-  cost,
-  type Graph,
-  recomputeActivations,
-  tileConvolutions,
-  traceProgram,
-} from "@retake/compile";
+import { type Cost, cost } from "@retake/compile";
 import type { HostTensor, ModelFiles } from "@retake/gpu-node";
-import { createProgram, type ProgramSpec, unetTensors } from "@retake/model";
+import { compiledGraph } from "@retake/gpu-node/compiled-graph";
+import { type ProgramSpec, unetTensors } from "@retake/model";
 import { trainableTensors } from "@retake/model/tuning";
 import { namedTensor } from "../test/golden/sd-size-weights.js";
 
@@ -46,14 +40,6 @@ export function passSpec(files: ModelFiles, kind: PassKind, size: PassSize): Pro
   if (kind === "forward") return { kind: "unet", config, shape };
   const trainable = trainableTensors(unetTensors(config), "paper").map(({ name }) => name);
   return { kind: "unet-gradients", config, shape, trainable: trainable.sort(), memory: kind };
-}
-
-/** The graph that the CPU engine compiles of a pass (compiled-graph.ts of the node). */
-function compiledGraph(spec: ProgramSpec): Graph {
-  const graph = traceProgram(createProgram(spec));
-  if (spec.kind === "unet") return tileConvolutions(graph);
-  const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
-  return isLow ? recomputeActivations(graph) : graph;
 }
 
 /** What the compiler predicts of a pass, from the graph that an engine compiles. */
