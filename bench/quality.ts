@@ -21,7 +21,7 @@ import { clipOfCase, clipsOfFolder, type JudgedClip } from "../models/demo/judge
 import { type CardSettings, type Method, methodsFor } from "../models/demo/judge/methods.js";
 import { differenceRow, qualityColumns, qualityRow } from "../models/demo/judge/quality-table.js";
 import { type Result, Results } from "../models/demo/judge/results.js";
-import { writeContactSheet, writeStrip, writeStripSheet } from "../models/demo/judge/strips.js";
+import { writeSheetsBeside, writeStrip, writeStripSheet } from "../models/demo/judge/strips.js";
 import { trainClassifier } from "../models/demo/judge/train-classifier.js";
 import { heldOutCases, unseenCases } from "../models/demo/world/edits.js";
 import { cacheDir, rootDir } from "./places.js";
@@ -180,7 +180,7 @@ async function judgeEdits(options: Options, open: OpenJudge): Promise<Report> {
     judging,
     clips: clips.filter(({ id }) => shown.has(id)),
   });
-  if (options.isRecorded) await writeContactSheet(contactSheet, sheets);
+  if (options.isRecorded) await writeSheetsBeside(contactSheet, sheets);
   return reportOf(judging, { clips, accuracy, isByKind: options.isByKind });
 }
 

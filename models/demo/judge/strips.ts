@@ -38,7 +38,7 @@ export async function writeStripSheet(path: string, strips: readonly string[]): 
 }
 
 /** Puts sheets beside each other as one picture of half the size. */
-export async function writeContactSheet(path: string, sheets: readonly string[]): Promise<void> {
+export async function writeSheetsBeside(path: string, sheets: readonly string[]): Promise<void> {
   const halves = await Promise.all(
     sheets.map(async (sheet) => {
       const { width, height } = await sharp(sheet).metadata();
