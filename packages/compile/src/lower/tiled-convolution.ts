@@ -1,3 +1,4 @@
+import { elementCount } from "../graph.js";
 import { inputOf, type Lower, outputOf } from "./lowering.js";
 
 type Matrix = readonly (readonly number[])[];
@@ -27,13 +28,19 @@ function alongBoth(matrix: Matrix): number[] {
   );
 }
 
-/** A product with the kernels as its other side, as they are stored: nothing is transposed. */
+/**
+ * A product with the kernels as its other side, as they are stored: nothing is transposed. Turned
+ * by half, a kernel's cells come in the opposite order.
+ */
 const tileWeights: Lower = (node, to) => {
-  const [, values = 16, out = 1, inner = 1] = to.shape(outputOf(node));
-  const transform = to.floats(alongBoth(kernelTransform), [values, 9]);
-  const rows = to.emit("Reshape", [to.name(inputOf(node, 0)), to.ints([out * inner, 9])]);
-  const tiled = to.emit("Gemm", [transform, rows], { transA: 0, transB: 1 });
-  const shape = to.ints([1, values, out, inner]);
+  const [, values = 16, ...channels] = to.shape(outputOf(node));
+  const isTurned = node.attributes.isTurned === true;
+  const along = isTurned ? kernelTransform.map((row) => row.toReversed()) : kernelTransform;
+  const transform = to.floats(alongBoth(along), [values, 9]);
+  const rows = to.ints([elementCount(channels), 9]);
+  const kernels = to.emit("Reshape", [to.name(inputOf(node, 0)), rows]);
+  const tiled = to.emit("Gemm", [transform, kernels], { transA: 0, transB: 1 });
+  const shape = to.ints([1, values, ...channels]);
   to.emit("Reshape", [tiled, shape], {}, to.name(outputOf(node)));
 };
 
@@ -61,9 +68,13 @@ const tileOutput: Lower = (node, to) => {
   const transform = to.floats(alongBoth(outputTransform), [4, values, 1]);
   const results = to.emit("Conv", [product, transform], { kernel_shape: [1] });
   const maps = to.emit("Reshape", [results, to.ints([images, 4 * out, height / 2, width / 2])]);
-  const joined = to.emit("DepthToSpace", [maps], { blocksize: 2, mode: "DCR" });
-  const bias = to.emit("Reshape", [to.name(inputOf(node, 1)), to.ints([out, 1, 1])]);
-  to.emit("Add", [joined, bias], {}, to.name(outputOf(node)));
+  const [, added] = node.inputs;
+  const output = to.name(outputOf(node));
+  const name = added === undefined ? output : undefined;
+  const joined = to.emit("DepthToSpace", [maps], { blocksize: 2, mode: "DCR" }, name);
+  if (added === undefined) return;
+  const bias = to.emit("Reshape", [to.name(added), to.ints([out, 1, 1])]);
+  to.emit("Add", [joined, bias], {}, output);
 };
 
 export const tiledConvolutions: Readonly<Record<string, Lower>> = {

@@ -34,6 +34,17 @@ function convolution(
   return graph.graph({ y, z: graph.node("Neg", [y], { shape }) });
 }
 
+/** The gradient of such a convolution with regard to its input. */
+function inputGradient({ images, inner, out, height, width }: Sizes, attributes = same): Graph {
+  const graph = new SmallGraph();
+  const { stride } = attributes;
+  const dy = graph.input("dy", [images, out, height / stride, width / stride]);
+  const weight = graph.weight("w", [out, inner, 3, 3]);
+  const shape = [images, inner, height, width];
+  const dx = graph.node("ConvolutionInputGradient", [dy, weight], { shape, attributes });
+  return graph.graph({ dx });
+}
+
 const operations = (graph: Graph): string[] => graph.nodes.map(({ operation }) => operation);
 const isTiled = (graph: Graph): boolean => operations(tileConvolutions(graph))[0] === "TileWeights";
 
@@ -63,6 +74,26 @@ describe("tileConvolutions", () => {
       const error = Math.max(...expected.map((value, at) => Math.abs(value - (found[at] ?? 0))));
       expect(error).toBeLessThan(5e-6 * largest);
     }
+  });
+
+  it("gives the same gradient, but for rounding", () => {
+    const { inner, out, height, width } = small;
+    const graph = inputGradient({ ...small, images: 1 });
+    expect(nodesAsText(tileConvolutions(graph).nodes)).toEqual([
+      "3 = TileWeights(1)",
+      "4 = TileInput(0)",
+      "5 = MatMul(3,4)",
+      "2 = TileOutput(5)",
+    ]);
+    const given = { dy: wave(out * height * width, 7.1), w: wave(9 * inner * out, 0.61) };
+    const [direct, tiled] = [graph, tileConvolutions(graph)].map((each) =>
+      Float32Array.from(evaluateGraph(each, given)["dx"] ?? []),
+    );
+    const largest = Math.max(...(direct ?? []).map(Math.abs));
+    expect(largest).toBeGreaterThan(0.1);
+    expect(tiled).toHaveLength(inner * height * width);
+    const errors = (direct ?? []).map((value, at) => Math.abs(value - (tiled?.[at] ?? Number.NaN)));
+    expect(Math.max(...errors)).toBeLessThan(5e-6 * largest);
   });
 
   it("puts four nodes in place of one, and leaves its result's readers alone", () => {
@@ -116,6 +147,8 @@ describe("tileConvolutions", () => {
     expect(isTiled(convolution({ ...small, height: 9 }))).toBe(false);
     expect(isTiled(convolution({ ...small, width: 11 }))).toBe(false);
     expect(isTiled(convolution(small, { ...same, stride: 2 }))).toBe(false);
+    expect(isTiled(inputGradient(small))).toBe(true);
+    expect(isTiled(inputGradient(small, { ...same, stride: 2 }))).toBe(false);
     expect(isTiled(convolution(small, { stride: 1, pads: [0, 0, 2, 2] }))).toBe(false);
     expect(isTiled(convolution(small, { stride: 1, pads: [0, 0, 0, 0] }, 1))).toBe(false);
     expect(isTiled(convolution(small, { stride: 1, pads: [2, 2, 2, 2] }, 5))).toBe(false);

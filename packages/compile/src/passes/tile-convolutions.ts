@@ -35,12 +35,20 @@ interface Sizes {
   readonly tiles: number;
 }
 
-/** The sizes of a 3x3 convolution that can be tiled, if it is such. */
-function sizesOf(graph: Graph, { inputs, outputs, attributes }: GraphNode): Sizes | undefined {
+/**
+ * Whether a node is a gradient with regard to the input: of a convolution that keeps a map's size,
+ * it is one itself, of the output's gradient, with the kernels turned by half.
+ */
+const isGradient = ({ operation }: GraphNode): boolean => operation === "ConvolutionInputGradient";
+
+/** The sizes of a 3x3 convolution that can be tiled, or of such a gradient, if it is one. */
+function sizesOf(graph: Graph, node: GraphNode): Sizes | undefined {
+  if (node.operation !== "Convolution" && !isGradient(node)) return undefined;
+  const { inputs, outputs, attributes } = node;
   const [x = -1, weight = -1] = inputs;
   const [images = 1, out = 1, height = 1, width = 1] = graphValue(graph, outputs[0] ?? -1).shape;
-  const [, inner = 1, ...kernel] = graphValue(graph, weight).shape;
-  const [, , ...given] = graphValue(graph, x).shape;
+  const kernel = graphValue(graph, weight).shape.slice(2);
+  const [, inner = 1, ...given] = graphValue(graph, x).shape;
   const isSame = `${given}` === `${[height, width]}` && `${attributes.pads}` === "1,1,1,1";
   if (`${kernel}` !== "3,3" || attributes.stride !== 1 || !isSame) return undefined;
   if (height % 2 !== 0 || width % 2 !== 0) return undefined;
@@ -92,37 +100,41 @@ class Replacing {
 interface Part {
   readonly x: ValueId;
   readonly weights: ValueId;
-  readonly bias: ValueId;
+  /** What is added to the results: the bias, or nothing. */
+  readonly added: readonly ValueId[];
   readonly images: number;
   readonly id?: ValueId;
 }
 
 function addPart(to: Replacing, node: GraphNode, sizes: Sizes, part: Part): ValueId {
   const { inner, out, height, width, tiles } = sizes;
-  const { x, weights, bias, images, ...result } = part;
+  const { x, weights, added, images, ...result } = part;
   const tiled = to.add(node, {
     ...{ operation: "TileInput", inputs: [x] },
     shape: [images, tileValues, inner, tiles],
   });
   const product = to.add(node, {
     ...{ operation: "MatMul", inputs: [weights, tiled], shape: [images, tileValues, out, tiles] },
-    attributes: { transposeA: false, transposeB: false, factor: 1 },
+    attributes: { transposeA: isGradient(node), transposeB: false, factor: 1 },
   });
   const shape = [images, out, height, width];
-  return to.add(node, { operation: "TileOutput", inputs: [product, bias], shape, ...result });
+  return to.add(node, { operation: "TileOutput", inputs: [product, ...added], shape, ...result });
 }
 
 /** The kernels come first, so that they are transformed right before they are read. */
 function addTiled(to: Replacing, node: GraphNode, sizes: Sizes): void {
   const { images, inner, out, height, width, tiles } = sizes;
-  const [x = -1, weight = -1, bias = -1] = node.inputs;
+  const [x = -1, weight = -1, ...added] = node.inputs;
   const id = node.outputs[0] ?? -1;
-  const shape = [1, tileValues, out, inner];
-  const weights = to.add(node, { operation: "TileWeights", inputs: [weight], shape });
+  const isTurned = isGradient(node);
+  const weights = to.add(node, {
+    ...{ operation: "TileWeights", inputs: [weight], attributes: { isTurned } },
+    shape: [1, tileValues, ...(isTurned ? [inner, out] : [out, inner])],
+  });
   const bytesPerImage = bytesPerValue * tileValues * tiles * Math.max(inner, out);
   const partCount = Math.min(images, Math.ceil((images * bytesPerImage) / tiledBytesMax));
   if (partCount === 1) {
-    addPart(to, node, sizes, { x, weights, bias, images, id });
+    addPart(to, node, sizes, { x, weights, added, images, id });
     return;
   }
   const size = Math.ceil(images / partCount);
@@ -133,15 +145,15 @@ function addTiled(to: Replacing, node: GraphNode, sizes: Sizes): void {
     const some = to.add(node, {
       ...{ operation: "Slice", inputs: [x], shape: range.size, attributes: range },
     });
-    parts.push(addPart(to, node, sizes, { x: some, weights, bias, images: count }));
+    parts.push(addPart(to, node, sizes, { x: some, weights, added, images: count }));
   }
   const whole = { shape: [images, out, height, width], attributes: { axis: 0 }, id };
   to.add(node, { operation: "Concat", inputs: parts, ...whole });
 }
 
 /**
- * Computes 3x3 convolutions in tiles of 2x2 results, where that takes less time: with 16
- * multiplications for each channel instead of 36.
+ * Computes 3x3 convolutions, and their gradients with regard to the input, in tiles of 2x2 results,
+ * where that takes less time: with 16 multiplications for each channel instead of 36.
  *
  *     y = A' [sum over channels of (G g G') (B' d B)] A
  *
@@ -153,7 +165,7 @@ function addTiled(to: Replacing, node: GraphNode, sizes: Sizes): void {
 export function tileConvolutions(graph: Graph): Graph {
   const to = new Replacing(graph);
   for (const node of graph.nodes) {
-    const sizes = node.operation === "Convolution" ? sizesOf(graph, node) : undefined;
+    const sizes = sizesOf(graph, node);
     if (sizes !== undefined && isFasterTiled(sizes)) addTiled(to, node, sizes);
     else to.nodes.push(node);
   }

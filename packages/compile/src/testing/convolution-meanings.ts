@@ -27,14 +27,33 @@ const convolution: Meaning = ([x, weight, bias], { attributes }) => {
   return tf.transpose(tf.add(y, bias as tf.Tensor), [0, 3, 1, 2]);
 };
 
-const tileWeights: Meaning = ([weight], _, shape) => {
+/** The gradient with regard to the input of a convolution that keeps a map's size. */
+const convolutionInputGradient: Meaning = ([dy, weight], { attributes }, shape) => {
+  const [top = 0, left = 0] = attributes["pads"] as number[];
+  const channelsLast = tf.transpose(dy as tf.Tensor, [0, 2, 3, 1]) as tf.Tensor4D;
+  const filter = tf.transpose(weight as tf.Tensor, [2, 3, 1, 0]) as tf.Tensor4D;
+  const [images = 1, channels = 1, height = 1, width = 1] = shape;
+  const [bottom, right] = (attributes["pads"] as number[]).slice(2);
+  const padded = [height + top + (bottom ?? 0), width + left + (right ?? 0)] as const;
+  const size: [number, number, number, number] = [images, padded[0], padded[1], channels];
+  const stride = Number(attributes["stride"]);
+  const dx = tf.conv2dTranspose(channelsLast, filter, size, stride, "valid");
+  const cut = tf.slice(dx, [0, top, left, 0], [images, height, width, channels]);
+  return tf.transpose(cut, [0, 3, 1, 2]);
+};
+
+const tileWeights: Meaning = ([weight], { attributes }, shape) => {
   const transform = [
     [1, 0, 0],
     [0.5, 0.5, 0.5],
     [0.5, -0.5, 0.5],
     [0, 0, 1],
   ];
-  const tiled = alongBoth(transform, tf.reshape(weight as tf.Tensor, [-1, 3, 3]));
+  const kernels = tf.reshape(weight as tf.Tensor, [-1, 3, 3]);
+  const tiled = alongBoth(
+    transform,
+    attributes["isTurned"] === true ? tf.reverse(kernels, [1, 2]) : kernels,
+  );
   const values = tf.reshape(tiled, [shape[2] ?? 1, shape[3] ?? 1, 16]);
   return tf.reshape(tf.transpose(values, [2, 0, 1]), [...shape]);
 };
@@ -74,12 +93,13 @@ const tileOutput: Meaning = ([product, bias], _, shape) => {
   const results = alongBoth(transform, tf.reshape(values, [-1, 4, 4]));
   const placed = tf.reshape(results, [images * out, height / 2, width / 2, 2, 2]);
   const map = tf.reshape(tf.transpose(placed, [0, 1, 3, 2, 4]), [...shape]);
-  return tf.add(map, tf.reshape(bias as tf.Tensor, [out, 1, 1]));
+  return bias === undefined ? map : tf.add(map, tf.reshape(bias, [out, 1, 1]));
 };
 
 /** What convolutions mean, as windows and in tiles of 2x2 results. */
 export const convolutionMeanings: Readonly<Record<string, Meaning>> = {
   Convolution: convolution,
+  ConvolutionInputGradient: convolutionInputGradient,
   TileWeights: tileWeights,
   TileInput: tileInput,
   TileOutput: tileOutput,

@@ -1,7 +1,7 @@
 import { type Graph, recomputeActivations, tileConvolutions, traceProgram } from "@retake/compile";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import type { EngineName } from "./engine.js";
-import { isForward, isOnnxEngine, tilesConvolutions } from "./onnx-session.js";
+import { isOnnxEngine, tilesConvolutions } from "./onnx-session.js";
 
 /** Bytes of all weights that a program reads. */
 export function weightBytesOf(program: Program): number {
@@ -11,8 +11,7 @@ export function weightBytesOf(program: Program): number {
 
 /** Whether an engine computes a program's convolutions in tiles, where that is faster. */
 export function isTiled(program: Program, name: EngineName): boolean {
-  const terms = { weightBytes: weightBytesOf(program), isForward: isForward(program) };
-  return isOnnxEngine(name) && tilesConvolutions(name, terms);
+  return isOnnxEngine(name) && tilesConvolutions(name, weightBytesOf(program));
 }
 
 /**
@@ -23,6 +22,6 @@ export function compiledGraph(spec: ProgramSpec, name: EngineName = "onnx-cpu"):
   const program = createProgram(spec);
   const recorded = traceProgram(program);
   const isLow = spec.kind === "unet-gradients" && spec.memory === "low";
-  if (isLow) return recomputeActivations(recorded);
-  return isTiled(program, name) ? tileConvolutions(recorded) : recorded;
+  const kept = isLow ? recomputeActivations(recorded) : recorded;
+  return isTiled(program, name) ? tileConvolutions(kept) : kept;
 }

@@ -50,15 +50,12 @@ export function isForward(program: Program): boolean {
 }
 
 /**
- * Whether a program's 3x3 convolutions are computed in tiles where that is faster: on the CPU, in
- * forward passes, where the engine computes convolutions as they stand. With weights that it may
- * copy it has blocked convolutions, which are faster than what tiles are made of.
+ * Whether a program's 3x3 convolutions, and their gradients, are computed in tiles where that is
+ * faster: on the CPU, where the engine computes convolutions as they stand. With weights that it
+ * may copy it has blocked convolutions, which are faster than what tiles are made of.
  */
-export function tilesConvolutions(
-  name: OnnxEngineName,
-  terms: Pick<SessionTerms, "weightBytes" | "isForward">,
-): boolean {
-  return name === "onnx-cpu" && terms.isForward && terms.weightBytes > copiedWeightBytesMax;
+export function tilesConvolutions(name: OnnxEngineName, weightBytes: number): boolean {
+  return name === "onnx-cpu" && weightBytes > copiedWeightBytesMax;
 }
 
 /** What of a program decides how its session is opened. */
