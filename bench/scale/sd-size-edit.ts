@@ -5,9 +5,10 @@ import {
   cutSegments,
   frameCoupling,
   type Graph,
-  recomputeActivations,
+  tileConvolutions,
   traceProgram,
 } from "@retake/compile";
+import { compiledGraph } from "@retake/gpu-node/compiled-graph";
 import {
   createProgram,
   type ProgramSpec,
@@ -39,24 +40,22 @@ const vaeConfig = parseVaeConfig(configOf("vae"));
 const { latentSide: side } = clip;
 const shape = { batch: 1, frames: clip.frames, height: side, width: side, promptTokens };
 
-const graphOf = (spec: ProgramSpec): Graph => traceProgram(createProgram(spec));
-const unetOf = (shard?: FrameShard): Graph =>
-  graphOf({ kind: "unet", config: unetConfig, shape, ...(shard === undefined ? {} : { shard }) });
+const unet = { kind: "unet", config: unetConfig, shape } as const;
+const shardOf = (shard: FrameShard): Graph => traceProgram(createProgram({ ...unet, shard }));
+const flopsOf = (spec: ProgramSpec): number => cost(compiledGraph(spec)).flops;
 
-/** Floating-point operations of each pass of an edit, counted over its graph. */
+/** Floating-point operations of each pass of an edit, counted over the graph that a node runs. */
 export function passFlops() {
   const tensors = trainableTensors(unetTensors(unetConfig), "paper");
   const trainable = tensors.map(({ name }) => name).sort();
-  const gradients = graphOf({
-    ...{ kind: "unet-gradients", config: unetConfig, shape, trainable, memory: "low" },
-  });
+  const tuning = { kind: "unet-gradients", trainable, memory: "low" } as const;
   const [height, width] = [8 * side, 8 * side];
   const vae = { config: vaeConfig, frames: 1 };
   return {
-    unet: cost(unetOf()).flops,
-    gradients: cost(recomputeActivations(gradients)).flops,
-    encode: cost(graphOf({ kind: "vae-encode", ...vae, height, width })).flops,
-    decode: cost(graphOf({ kind: "vae-decode", ...vae, height: side, width: side })).flops,
+    unet: flopsOf(unet),
+    gradients: flopsOf({ ...unet, ...tuning }),
+    encode: flopsOf({ kind: "vae-encode", ...vae, height, width }),
+    decode: flopsOf({ kind: "vae-decode", ...vae, height: side, width: side }),
     tunedParameters: tensors.reduce(
       (sum, tensor) => sum + tensor.shape.reduce((product, size) => product * size, 1),
       0,
@@ -66,7 +65,7 @@ export function passFlops() {
 
 /** What nodes say at their join that share frames: for each pixel of a frame. */
 export function couplingPerPixel() {
-  const graph = unetOf({ rank: 1, frameCounts: equalParts(clip.frames, { parts: 2 }) });
+  const graph = shardOf({ rank: 1, frameCounts: equalParts(clip.frames, { parts: 2 }) });
   const { waits, haloBytes, siteBytesPerFrame } = frameCoupling(graph);
   return {
     waits,
@@ -79,9 +78,11 @@ export function couplingPerPixel() {
 export function rankPrograms(rankCount: number): readonly RankProgram[] {
   const frameCounts = equalParts(clip.frames, { parts: rankCount });
   return frameCounts.map((_, rank) => {
-    const { segments } = cutSegments(unetOf({ rank, frameCounts }));
+    const { segments } = cutSegments(shardOf({ rank, frameCounts }));
     return {
-      flops: segments.map(({ graph }) => (graph.nodes.length === 0 ? 0 : cost(graph).flops)),
+      flops: segments.map(({ graph }) =>
+        graph.nodes.length === 0 ? 0 : cost(tileConvolutions(graph)).flops,
+      ),
       sends: segments.map(
         ({ exchange }) =>
           exchange?.sends.map((parts) =>
