@@ -104,7 +104,9 @@ describe("attention", () => {
 
   it.each([
     { why: "scores", channels: 256 },
-    { why: "scores, many more than values", channels: 4 },
+    { why: "scores, many more than values", channels: 32 },
+    { why: "scores of narrow heads", channels: 16 },
+    { why: "scores of narrow heads, many more than values", channels: 4 },
   ])("registers the same where there are many $why", ({ channels }) => {
     const [q, k, v, dy] = [1, 2, 3, 4].map((seed) => noiseOf([2, 130, channels], seed));
     if (!q || !k || !v || !dy) throw new Error("expected four");
@@ -170,25 +172,32 @@ describe("headParts", () => {
 });
 
 describe("attentionGradients", () => {
-  it("gives the same whether heads are taken at once or in parts", () => {
-    const shapes = { query: 3, key: 5, value: 5, dOutput: 3 };
-    const [q, k, v, dOutput] = Object.values(shapes).map((tokens, i) =>
-      noiseOf([2, 2, tokens, 4], i),
-    );
-    if (!q || !k || !v || !dOutput) throw new Error("expected four");
-    const heads = { query: q, key: k, value: v, dOutput, alongOutput: noiseOf([2, 2, 3, 1], 9) };
-    const whole = attentionGradients(heads, [4]);
-    for (const sizes of [
-      [1, 3],
-      [2, 2],
-      [1, 1, 1, 1],
-    ]) {
-      const parts = attentionGradients(heads, sizes);
-      for (const name of ["query", "key", "value"] as const) {
-        expect(differenceOf(parts[name], whole[name]), name).toBeLessThan(1e-6);
+  it.each(["tokens-first", "channels-first"] as const)(
+    "gives the same whether heads, %s, are taken at once or in parts",
+    (form) => {
+      const shapes = { query: 3, key: 5, value: 5, dOutput: 3 };
+      const headsOf = (tokens: number, channels: number, seed: number): tf.Tensor =>
+        noiseOf(
+          [2, 2, ...(form === "tokens-first" ? [tokens, channels] : [channels, tokens])],
+          seed,
+        );
+      const [q, k, v, dOutput] = Object.values(shapes).map((tokens, i) => headsOf(tokens, 4, i));
+      if (!q || !k || !v || !dOutput) throw new Error("expected four");
+      const along = { alongOutput: headsOf(3, 1, 9) };
+      const heads = { form, query: q, key: k, value: v, dOutput, ...along };
+      const whole = attentionGradients(heads, [4]);
+      for (const sizes of [
+        [1, 3],
+        [2, 2],
+        [1, 1, 1, 1],
+      ]) {
+        const parts = attentionGradients(heads, sizes);
+        for (const name of ["query", "key", "value"] as const) {
+          expect(differenceOf(parts[name], whole[name]), name).toBeLessThan(1e-6);
+        }
       }
-    }
-  });
+    },
+  );
 });
 
 describe("repeatedContext", () => {

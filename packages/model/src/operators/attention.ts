@@ -3,23 +3,21 @@ import * as tf from "@tensorflow/tfjs-core";
 import { axesOf } from "../axes.js";
 import { isDifferentiated } from "../scope.js";
 import { splitInto } from "../split.js";
+import {
+  formOfHeads,
+  type HeadForm,
+  headAxes,
+  joinHeads,
+  splitHeads,
+  tokenProducts,
+  weightedBack,
+  weightedTokens,
+} from "./heads.js";
 import { cheapPassValuesMax, runUnaryOperator } from "./operator.js";
 
 export const attentionKernel = "RetakeAttention";
 
 const tokenAxes = ["batch", "tokens", "channels"] as const;
-
-/** `[batch, tokens, channels]` to `[batch, heads, tokens, headChannels]`. */
-function splitHeads(x: tf.Tensor, heads: number): tf.Tensor {
-  const { batch, tokens, channels } = axesOf("x", x, tokenAxes);
-  return tf.transpose(tf.reshape(x, [batch, tokens, heads, channels / heads]), [0, 2, 1, 3]);
-}
-
-/** `[batch, heads, tokens, headChannels]` to `[batch, tokens, channels]`. */
-function joinHeads(x: tf.Tensor): tf.Tensor {
-  const { batch, heads, tokens, inner } = axesOf("x", x, ["batch", "heads", "tokens", "inner"]);
-  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * inner]);
-}
 
 /**
  * Multi-head scaled dot-product attention.
@@ -75,9 +73,13 @@ function plainAttention(
   { query, key, value }: Operands,
   heads: number,
 ): { readonly output: tf.Tensor; readonly probabilities: tf.Tensor } {
-  const scaled = tf.mul(splitHeads(query, heads), Math.sqrt(heads / (query.shape[2] ?? 1)));
-  const probabilities = tf.softmax(tf.matMul(scaled, splitHeads(key, heads), false, true));
-  return { output: joinHeads(tf.matMul(probabilities, splitHeads(value, heads))), probabilities };
+  const headChannels = (query.shape[2] ?? 1) / heads;
+  const form = formOfHeads(headChannels);
+  const split = (x: tf.Tensor): tf.Tensor => splitHeads(x, heads, form);
+  const scaled = tf.mul(split(query), Math.sqrt(1 / headChannels));
+  const probabilities = tf.softmax(tokenProducts(form, scaled, split(key)));
+  const perHead = weightedTokens(form, probabilities, split(value));
+  return { output: joinHeads(perHead, form), probabilities };
 }
 
 /** Up to so many scores, 2 MiB of them, are kept for the backward pass rather than recomputed. */
@@ -94,7 +96,8 @@ function attentionThatKeeps(given: Operands, heads: number): tf.Tensor {
       if (!q || !k || !v || !o || !p) throw new TypeError("attention: expected what was saved");
       const known = { query: q, key: k, value: v, output: o, probabilities: p };
       const gradients = operandGradients(dy, known, heads);
-      return [gradients.query, gradients.key, gradients.value].map(joinHeads);
+      const { form } = gradients;
+      return [gradients.query, gradients.key, gradients.value].map((x) => joinHeads(x, form));
     };
     return { value: output, gradFunc };
   });
@@ -137,12 +140,13 @@ export function headParts({
 
 /** Query, key and value of some heads, and what is known of the output and its gradient. */
 interface Heads {
-  /** Each `[..., tokens, headChannels]`. */
+  readonly form: HeadForm;
+  /** Each a matrix of tokens and headChannels in that form. */
   readonly query: tf.Tensor;
   readonly key: tf.Tensor;
   readonly value: tf.Tensor;
   readonly dOutput: tf.Tensor;
-  /** The sum of dOutput * output over the channels of a head, `[..., tokens, 1]`. */
+  /** The sum of dOutput * output over the channels of a head, as a matrix of one channel. */
   readonly alongOutput: tf.Tensor;
   /** softmax(scale q k^T), `[..., tokens, contextTokens]`, where it was kept. */
   readonly probabilities?: tf.Tensor;
@@ -161,15 +165,15 @@ interface HeadGradients {
  * @source Dao et al. 2022, arXiv:2205.14135, appendix B.4: the scores are not kept
  */
 function headGradients(heads: Heads): HeadGradients {
-  const { query, key, dOutput } = heads;
-  const scale = 1 / Math.sqrt(query.shape.at(-1) ?? 1);
+  const { form, query, key, dOutput } = heads;
+  const scale = 1 / Math.sqrt(query.shape.at(headAxes(form).channels) ?? 1);
   const probabilities =
-    heads.probabilities ?? tf.softmax(tf.matMul(tf.mul(query, scale), key, false, true));
+    heads.probabilities ?? tf.softmax(tokenProducts(form, tf.mul(query, scale), key));
   const dScores = tf.mul(probabilities, centeredProbabilityGradients(heads, probabilities));
   return {
-    query: tf.mul(tf.matMul(dScores, key), scale),
-    key: tf.mul(tf.matMul(dScores, query, true, false), scale),
-    value: tf.matMul(probabilities, dOutput, true, false),
+    query: tf.mul(weightedTokens(form, dScores, key), scale),
+    key: tf.mul(weightedBack(form, dScores, query), scale),
+    value: weightedBack(form, probabilities, dOutput),
   };
 }
 
@@ -182,26 +186,33 @@ const scoresPerValueMin = 4;
  * are few scores, rowsum(P * dO V^T), which is the same, takes fewer nodes.
  */
 function centeredProbabilityGradients(
-  { value, dOutput, alongOutput }: Heads,
+  { form, value, dOutput, alongOutput }: Heads,
   probabilities: tf.Tensor,
 ): tf.Tensor {
   if (probabilities.size <= cheapPassValuesMax) {
-    const gradients = tf.matMul(dOutput, value, false, true);
+    const gradients = tokenProducts(form, dOutput, value);
     return tf.sub(gradients, tf.sum(tf.mul(probabilities, gradients), -1, true));
   }
-  const [contextTokens = 1, headChannels = 1] = value.shape.slice(-2);
+  const axes = headAxes(form);
+  const [contextTokens = 1, headChannels = 1] = [axes.tokens, axes.channels].map((axis) =>
+    value.shape.at(axis),
+  );
   if (contextTokens < scoresPerValueMin * headChannels) {
-    return tf.sub(tf.matMul(dOutput, value, false, true), alongOutput);
+    const perRow = [...probabilities.shape.slice(0, -1), 1];
+    return tf.sub(tokenProducts(form, dOutput, value), tf.reshape(alongOutput, perRow));
   }
-  const minusOne = tf.fill([...value.shape.slice(0, -1), 1], -1);
-  const rows = tf.concat([dOutput, alongOutput], -1);
-  return tf.matMul(rows, tf.concat([value, minusOne], -1), false, true);
+  const channelAxis = value.rank + axes.channels;
+  const oneChannel = value.shape.map((size, axis) => (axis === channelAxis ? 1 : size));
+  const rows = tf.concat([dOutput, alongOutput], channelAxis);
+  const columns = tf.concat([value, tf.fill(oneChannel, -1)], channelAxis);
+  return tokenProducts(form, rows, columns);
 }
 
 /** The gradients of all heads, some at a time: their scores need not all be held at once. */
 function gradientsInParts(heads: Heads, sizes: readonly number[]): HeadGradients {
   const fold = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [-1, ...x.shape.slice(2)]);
   const parts = (x: tf.Tensor): tf.Tensor[] => splitInto(fold(x), sizes, 0);
+  const tokens = 3 + headAxes(heads.form).tokens;
   const query = parts(heads.query);
   const key = parts(heads.key);
   const value = parts(heads.value);
@@ -209,12 +220,13 @@ function gradientsInParts(heads: Heads, sizes: readonly number[]): HeadGradients
   const gradients = parts(heads.dOutput).map((dOutput, i) => {
     const [q, k, v, along] = [query[i], key[i], value[i], alongOutput[i]];
     if (!q || !k || !v || !along) throw new ShapeError("attention: expected as many parts of each");
-    const part = headGradients({ query: q, key: k, value: v, dOutput, alongOutput: along });
+    const given = { form: heads.form, query: q, key: k, value: v };
+    const part = headGradients({ ...given, dOutput, alongOutput: along });
     // One tensor per part: its scores are done with before those of the next part are computed.
-    return tf.concat([part.query, part.key, part.value], 1);
+    return tf.concat([part.query, part.key, part.value], tokens);
   });
-  const counts = [heads.query, heads.key, heads.value].map((x) => x.shape[2] ?? 0);
-  const joined = tf.split(tf.concat(gradients, 0), counts, 1);
+  const counts = [heads.query, heads.key, heads.value].map((x) => x.shape[1 + tokens] ?? 0);
+  const joined = tf.split(tf.concat(gradients, 0), counts, tokens);
   const like = (i: number, x: tf.Tensor): tf.Tensor => tf.reshape(joined[i] ?? x, x.shape);
   return { query: like(0, heads.query), key: like(1, heads.key), value: like(2, heads.value) };
 }
@@ -228,24 +240,41 @@ export function attentionGradients(heads: Heads, sizes: readonly number[]): Head
   return sizes.length === 1 ? headGradients(heads) : gradientsInParts(heads, sizes);
 }
 
-/** The gradients of query, key and value, heads first as `splitHeads` gives them. */
+/** The gradients of query, key and value, by heads as `splitHeads` gives them. */
 function operandGradients(
   dy: tf.Tensor,
   known: Operands & { readonly output: tf.Tensor; readonly probabilities?: tf.Tensor },
   heads: number,
-): HeadGradients {
+): HeadGradients & { readonly form: HeadForm } {
   const { query, key, value, output, probabilities } = known;
   const [batch = 1, tokens = 1, channels = 1] = query.shape;
-  const split = (x: tf.Tensor): tf.Tensor => splitHeads(x, heads);
-  const perHead = [batch, tokens, heads, channels / heads];
-  const along = tf.sum(tf.reshape(tf.mul(dy, output), perHead), -1, true);
+  const form = formOfHeads(channels / heads);
+  const split = (x: tf.Tensor): tf.Tensor => splitHeads(x, heads, form);
+  const along = alongOutput(dy, { output, heads, form });
   const all = {
-    ...{ query: split(query), key: split(key), value: split(value), dOutput: split(dy) },
+    ...{ form, query: split(query), key: split(key), value: split(value), dOutput: split(dy) },
     ...(probabilities === undefined ? {} : { probabilities }),
-    alongOutput: tf.transpose(along, [0, 2, 1, 3]),
+    alongOutput: along,
   };
   const scoresPerHead = tokens * (key.shape[1] ?? 1);
-  return attentionGradients(all, headParts({ heads: batch * heads, scoresPerHead }));
+  const gradients = attentionGradients(all, headParts({ heads: batch * heads, scoresPerHead }));
+  return { ...gradients, form };
+}
+
+/** The sum of dOutput * output over the channels of each head. */
+function alongOutput(
+  dy: tf.Tensor,
+  of: { readonly output: tf.Tensor; readonly heads: number; readonly form: HeadForm },
+): tf.Tensor {
+  const { output, heads, form } = of;
+  if (form === "channels-first") {
+    const products = tf.mul(splitHeads(dy, heads, form), splitHeads(output, heads, form));
+    return tf.sum(products, 2, true);
+  }
+  const [batch = 1, tokens = 1, channels = 1] = dy.shape;
+  const perHead = [batch, tokens, heads, channels / heads];
+  const along = tf.sum(tf.reshape(tf.mul(dy, output), perHead), -1, true);
+  return tf.transpose(along, [0, 2, 1, 3]);
 }
 
 tf.registerGradient({
@@ -265,10 +294,11 @@ tf.registerGradient({
     }
     const heads = Number(attributes.heads);
     const gradients = operandGradients(dy, { query, key, value, output }, heads);
+    const { form } = gradients;
     return {
-      query: () => joinHeads(gradients.query),
-      key: () => joinHeads(gradients.key),
-      value: () => joinHeads(gradients.value),
+      query: () => joinHeads(gradients.query, form),
+      key: () => joinHeads(gradients.key, form),
+      value: () => joinHeads(gradients.value, form),
     };
   },
 });
