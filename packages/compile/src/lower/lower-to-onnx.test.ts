@@ -234,6 +234,27 @@ describe("lowerToOnnx", () => {
     ]);
   });
 
+  it("takes attention in parts on the CPU, where heads are narrow and the context is short", () => {
+    const operators = (contextTokens: number, headChannels: number, on = onCpu): string[] => {
+      const of = new SmallGraph();
+      const inputs = [16, contextTokens, contextTokens].map((tokens, i) =>
+        of.input(`x${i}`, [2, tokens, 2 * headChannels]),
+      );
+      const y = of.node("Attention", inputs, { attributes: { heads: 2 } });
+      const graph = of.graph({ y });
+      return decodeOnnx(lowerToOnnx(graph, on)).graph.node.map(({ opType }) => opType);
+    };
+    const split = ["Transpose", "Reshape"];
+    const parts = [
+      ...[...split, ...split, "FusedMatMul", "Softmax", ...split, "FusedMatMul"],
+      ...["Reshape", "Transpose"],
+    ];
+    expect(operators(128, 8)).toEqual(parts);
+    expect(operators(129, 8)).toEqual(["MultiHeadAttention"]);
+    expect(operators(128, 9)).toEqual(["MultiHeadAttention"]);
+    expect(operators(128, 8, { ...onCpu, target: "gpu" })).toEqual(["MultiHeadAttention"]);
+  });
+
   it("names nodes by the module that recorded them", () => {
     const graph = traceProgram(
       smallProgram({ inputs: { x: [2] } }, ({ input }) => ({ y: tf.exp(input("x")) })),
