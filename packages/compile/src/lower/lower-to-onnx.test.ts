@@ -208,6 +208,27 @@ describe("lowerToOnnx", () => {
     expect(attributesOf(model)["pads"]).toEqual(["0", "1", "1", "2"]);
   });
 
+  it("takes the gradient of a convolution's input by flipped kernels that may be copied", () => {
+    const operators = (terms: { stride: number; isFrozen: boolean; kernel: number }): string[] => {
+      const small = new SmallGraph();
+      const shape = [8, 4, terms.kernel, terms.kernel];
+      const weight = terms.isFrozen ? small.weight("w", shape) : small.input("w", shape);
+      const pad = (terms.kernel - 1) / 2;
+      const attributes = { stride: terms.stride, pads: [pad, pad, pad, pad] };
+      const inputs = [small.input("dy", [1, 8, 5, 5]), weight];
+      const side = 4 * terms.stride + 1;
+      const read = { shape: [1, 4, side, side], attributes };
+      const y = small.node("ConvolutionInputGradient", inputs, read);
+      const model = lowerToOnnx(small.graph({ y }), { ...onCpu, copiesWeights: true });
+      return decodeOnnx(model).graph.node.map(({ opType }) => opType);
+    };
+    const flipped = { stride: 1, isFrozen: true, kernel: 3 };
+    expect(operators(flipped)).toEqual(["Transpose", "Slice", "Conv"]);
+    expect(operators({ ...flipped, kernel: 1 })).toEqual(["Transpose", "Conv"]);
+    expect(operators({ ...flipped, stride: 2 })).toEqual(["ConvTranspose"]);
+    expect(operators({ ...flipped, isFrozen: false })).toEqual(["ConvTranspose"]);
+  });
+
   it("makes tiles by convolutions whose kernels are stored once, whatever they tile", () => {
     const small = new SmallGraph();
     const [weight, bias] = [small.weight("w", [3, 3, 3, 3]), small.weight("b", [3])];

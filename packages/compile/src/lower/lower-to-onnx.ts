@@ -2,6 +2,7 @@ import type { Graph, GraphNode } from "../graph.js";
 import { graphValue } from "../graph.js";
 import { inFileOrder } from "../passes/file-order.js";
 import { attention } from "./attention.js";
+import { convolutionInputs } from "./convolution-inputs.js";
 import { convolutionWeights } from "./convolution-weights.js";
 import { elementwise } from "./elementwise.js";
 import { groupNorms } from "./group-norm.js";
@@ -18,6 +19,7 @@ const families: Readonly<Record<string, Lower>> = {
   ...reductions,
   ...groupNorms,
   ...products,
+  ...convolutionInputs,
   ...convolutionWeights,
   ...tiledConvolutions,
   ...attention,

@@ -24,6 +24,11 @@ export interface LoweringOptions {
    * with every buffer that was freed, which takes longer than all else of opening a session.
    */
   readonly hidesShapes?: boolean;
+  /**
+   * Whether the engine may hold copies of weights, in layouts that it likes better than the stored
+   * ones, and computes what follows from weights alone when it opens the program.
+   */
+  readonly copiesWeights?: boolean;
 }
 
 /** How one operation becomes ONNX nodes. */

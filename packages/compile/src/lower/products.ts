@@ -48,32 +48,8 @@ const convolution: Lower = (node, to) => {
   to.emit("Conv", inputs, attributes, to.name(outputOf(node)));
 };
 
-/** The same stored weight serves the gradient: a transposed convolution. */
-const convolutionInputGradient: Lower = (node, to) => {
-  const [dy, weight] = [inputOf(node, 0), inputOf(node, 1)];
-  const [, , ...kernel] = to.shape(weight);
-  const [, , ...from] = to.shape(dy);
-  const [, , ...size] = to.shape(outputOf(node));
-  const pads = integersOf(node, "pads");
-  const stride = Number(node.attributes.stride);
-  // Rows that the forward pass read but that no window began on: they get zero.
-  const rest = size.map((cells, axis) => {
-    const padded = (pads[axis] ?? 0) + (pads[axis + 2] ?? 0);
-    return cells - (((from[axis] ?? 1) - 1) * stride + (kernel[axis] ?? 1) - padded);
-  });
-  const attributes = {
-    kernel_shape: kernel,
-    strides: [stride, stride],
-    pads,
-    output_padding: rest,
-  };
-  const inputs = [to.name(dy), to.name(weight)];
-  to.emit("ConvTranspose", inputs, attributes, to.name(outputOf(node)));
-};
-
 export const products: Readonly<Record<string, Lower>> = {
   MatMul: matMul,
   Linear: linear,
   Convolution: convolution,
-  ConvolutionInputGradient: convolutionInputGradient,
 };

@@ -14,6 +14,7 @@ import { Code, RetakeError } from "@retake/errors";
 import { createProgram, type Program, type ProgramSpec } from "@retake/model";
 import { collectGarbage } from "@retake/wire/memory";
 import * as ort from "onnxruntime-node";
+import { blocksBackwardPass, withBlockedConvolutions } from "./blocked-convolutions.js";
 import { compiledGraph, isTiled, weightBytesOf } from "./compiled-graph.js";
 import { declaredInput } from "./declared-input.js";
 import type { HostTensors, WeightLocations } from "./engine.js";
@@ -89,6 +90,7 @@ function loweringOptions(
     target: engine.name === "onnx-cpu" ? "cpu" : "gpu",
     attention: engine.attention,
     hidesShapes: hidesShapes(engine.name, weightBytesOf(program)),
+    copiesWeights: blocksBackwardPass(engine.name, termsOf(program)),
     weights: (weight) => {
       const location = weights.get(weight);
       if (location === undefined) throw new Error(`compile: no location of ${weight}`);
@@ -97,7 +99,7 @@ function loweringOptions(
   };
 }
 
-function termsOf(program: Program, folder: string | undefined): SessionTerms {
+function termsOf(program: Program, folder?: string): SessionTerms {
   return { folder, weightBytes: weightBytesOf(program), isForward: isForward(program) };
 }
 
@@ -125,7 +127,10 @@ export class OnnxRunner implements Runner {
       return this.#loadSegments(program, weights, folder);
     }
     const model = await this.#compiled(spec, program, weights);
-    const options = sessionOptions(this.#name, this.#options, termsOf(program, folder));
+    const terms = termsOf(program, folder);
+    const plain = sessionOptions(this.#name, this.#options, terms);
+    const blocks = blocksBackwardPass(this.#name, terms);
+    const options = blocks ? withBlockedConvolutions(plain) : plain;
     const session = await ort.InferenceSession.create(model, options);
     // What tracing left behind is of the size of a small model's activations.
     collectGarbage();
