@@ -52,21 +52,16 @@ const narrow: Lower = (node, to) => {
   const [query, key, value] = [0, 1, 2].map((position) => inputOf(node, position));
   if (query === undefined || key === undefined || value === undefined) throw new Error("Attention");
   const heads = Number(node.attributes.heads);
-  const [batch = 1, tokens = 1, channels = 1] = to.shape(query);
-  const split = (id: number): string => {
-    const channelsFirst = to.emit("Transpose", [to.name(id)], { perm: [0, 2, 1] });
-    const inner = channels / heads;
-    const shape = to.ints([batch, heads, inner, to.shape(id)[1] ?? 1]);
-    return to.emit("Reshape", [channelsFirst, shape]);
-  };
+  const channels = to.shape(query)[2] ?? 1;
+  const split = (id: number): string => headsFirst(to, id, { heads, perm: [0, 2, 3, 1] });
   const alpha = { float: Math.sqrt(heads / channels) };
   const product = { transA: 1, transB: 0, alpha };
   const scores = to.emitContributed("FusedMatMul", [split(query), split(key)], product);
   const weights = to.emit("Softmax", [scores], { axis: -1 });
   const weigh = { transA: 0, transB: 1, alpha: { float: 1 } };
   const weighted = to.emitContributed("FusedMatMul", [split(value), weights], weigh);
-  const maps = to.emit("Reshape", [weighted, to.ints([batch, channels, tokens])]);
-  to.emit("Transpose", [maps], { perm: [0, 2, 1] }, to.name(outputOf(node)));
+  const joined = to.emit("Transpose", [weighted], { perm: [0, 3, 1, 2] });
+  to.emit("Reshape", [joined, to.ints(to.shape(query))], {}, to.name(outputOf(node)));
 };
 
 function isNarrow(node: GraphNode, to: Lowering): boolean {

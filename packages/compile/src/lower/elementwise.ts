@@ -1,5 +1,5 @@
 import { sameShape } from "../graph.js";
-import { inputOf, type Lower, outputOf } from "./lowering.js";
+import { inputOf, type Lower, type Lowering, outputOf } from "./lowering.js";
 
 /** Operations that ONNX has under the same name, with inputs and output alike. */
 const direct: Lower = (node, to) => {
@@ -7,15 +7,23 @@ const direct: Lower = (node, to) => {
   to.emit(node.operation, inputs, {}, to.name(outputOf(node)));
 };
 
+/** Whether a value comes right out of a convolution. */
+function isConvolved(to: Lowering, id: number): boolean {
+  const { origin } = to.value(id);
+  return origin.kind === "node" && origin.node.operation.startsWith("Convolution");
+}
+
 /**
- * On the CPU, maps are added as `[images, channels, cells]`: ONNX Runtime would else let the
- * convolution before add them as it goes, and round in another order, wherever it sees both. What
+ * On the CPU, what a convolution gives is added as `[images, channels, cells]`: ONNX Runtime would
+ * else let the convolution add as it goes, and round in another order, wherever it sees both. What
  * is computed must not depend on where a program is cut.
  */
 const add: Lower = (node, to) => {
   const [a, b] = [inputOf(node, 0), inputOf(node, 1)];
   const shape = to.shape(a);
-  if (to.options.target !== "cpu" || shape.length !== 4 || !sameShape(shape, to.shape(b))) {
+  const areMaps = shape.length === 4 && sameShape(shape, to.shape(b));
+  const mayFuse = areMaps && (isConvolved(to, a) || isConvolved(to, b));
+  if (to.options.target !== "cpu" || !mayFuse) {
     direct(node, to);
     return;
   }

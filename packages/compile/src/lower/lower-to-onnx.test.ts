@@ -160,18 +160,23 @@ describe("lowerToOnnx", () => {
     expect(attributesOf(onGpu)).toEqual({ perm: ["0", "2", "1"] });
   });
 
-  it("adds maps unfused on the CPU, and everything else as it stands", () => {
-    const maps: Call = ({ input }) => ({ y: tf.add(input("x"), input("z")) });
-    const shape = [1, 2, 3, 4];
-    expect(nodesOf(lowered({ x: shape, z: shape }, {}, maps))).toEqual([
-      ...["n0 = Reshape(x,k0)", "n1 = Reshape(z,k0)", "n2 = Add(n0,n1)", "y = Reshape(n2,k1)"],
+  it("adds what a convolution gives unfused on the CPU, and everything else as it stands", () => {
+    const shape = [2, 4, 3, 3];
+    const added = (other: readonly number[], operation: string, on = onCpu): string[] => {
+      const small = new SmallGraph();
+      const [x, w] = [small.input("x", shape), small.weight("w", [4, 4, 1, 1])];
+      const attributes = { stride: 1, pads: [0, 0, 0, 0] };
+      const inputs = operation === "Exp" ? [x] : [x, w, small.weight("b", [4])];
+      const maps = small.node(operation, inputs, { attributes, shape });
+      const y = small.node("Add", [maps, small.input("z", other)], { shape });
+      return nodesOf(decodeOnnx(lowerToOnnx(small.graph({ y }), on))).slice(1);
+    };
+    expect(added(shape, "Convolution")).toEqual([
+      ...["n1 = Reshape(v3,k0)", "n2 = Reshape(z,k0)", "n3 = Add(n1,n2)", "y = Reshape(n3,k1)"],
     ]);
-    expect(nodesOf(lowered({ x: [2, 3], z: [2, 3] }, {}, maps))).toEqual(["y = Add(x,z)"]);
-    const bias = { x: shape, z: [1, 2, 1, 1] };
-    expect(nodesOf(lowered(bias, {}, maps))).toEqual(["y = Add(x,z)"]);
-    const graph = traceProgram(smallProgram({ inputs: { x: shape, z: shape } }, maps));
-    const onGpu = decodeOnnx(lowerToOnnx(graph, { target: "gpu", weights }));
-    expect(nodesOf(onGpu)).toEqual(["y = Add(x,z)"]);
+    expect(added([1, 4, 1, 1], "Convolution")).toEqual(["y = Add(v3,z)"]);
+    expect(added(shape, "Exp")).toEqual(["y = Add(v2,z)"]);
+    expect(added(shape, "Convolution", { target: "gpu", weights })).toEqual(["y = Add(v3,z)"]);
   });
 
   it("cuts only the axes that a slice cuts", () => {
@@ -265,10 +270,10 @@ describe("lowerToOnnx", () => {
       const graph = of.graph({ y });
       return decodeOnnx(lowerToOnnx(graph, on)).graph.node.map(({ opType }) => opType);
     };
-    const split = ["Transpose", "Reshape"];
+    const split = ["Reshape", "Transpose"];
     const parts = [
       ...[...split, ...split, "FusedMatMul", "Softmax", ...split, "FusedMatMul"],
-      ...["Reshape", "Transpose"],
+      ...["Transpose", "Reshape"],
     ];
     expect(operators(128, 8)).toEqual(parts);
     expect(operators(129, 8)).toEqual(["MultiHeadAttention"]);

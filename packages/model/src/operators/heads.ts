@@ -28,10 +28,8 @@ export function headAxes(form: HeadForm): { readonly tokens: number; readonly ch
 /** `[batch, tokens, channels]` to `[batch, heads, ...]`, each head in the given form. */
 export function splitHeads(x: tf.Tensor, heads: number, form: HeadForm): tf.Tensor {
   const { batch, tokens, channels } = axesOf("x", x, ["batch", "tokens", "channels"]);
-  const inner = channels / heads;
-  return form === "tokens-first"
-    ? tf.transpose(tf.reshape(x, [batch, tokens, heads, inner]), [0, 2, 1, 3])
-    : tf.reshape(tf.transpose(x, [0, 2, 1]), [batch, heads, inner, tokens]);
+  const divided = tf.reshape(x, [batch, tokens, heads, channels / heads]);
+  return tf.transpose(divided, form === "tokens-first" ? [0, 2, 1, 3] : [0, 2, 3, 1]);
 }
 
 /** What `splitHeads` splits: `[batch, heads, ...]` to `[batch, tokens, channels]`. */
@@ -39,7 +37,7 @@ export function joinHeads(x: tf.Tensor, form: HeadForm): tf.Tensor {
   const { batch, heads, a, b } = axesOf("x", x, ["batch", "heads", "a", "b"]);
   return form === "tokens-first"
     ? tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, a, heads * b])
-    : tf.transpose(tf.reshape(x, [batch, heads * a, b]), [0, 2, 1]);
+    : tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [batch, b, heads * a]);
 }
 
 /** `a b^T` of two heads' matrices: one number per pair of tokens, `[..., tokens, tokens]`. */
