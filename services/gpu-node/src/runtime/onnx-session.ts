@@ -80,7 +80,8 @@ export const weightless: SessionTerms = {
  * Large weights stay mapped, and shared between processes, only without prepacking and without the
  * optimizer's blocked convolutions (design, section 1). Small ones may be copied: a pass of the
  * tiny U-Net is then a sixth faster. Backward passes run in the order that our own compiler gave
- * them, which the optimizer would undo. Buffers come from ONNX Runtime's arena: from the system's
+ * them, which the optimizer would undo: of it they get, in tiny networks, what blocks convolutions
+ * (`withBlockedConvolutions`). Buffers come from ONNX Runtime's arena: from the system's
  * allocator they are either not given back, or page faults double the time of a pass. The arena's
  * peak is near the sum of what is alive, since programs hide their shapes (`LoweringOptions`).
  * `enableMemPattern` doubles the memory of a backward pass; `executionMode: "parallel"` saves
