@@ -59,4 +59,20 @@ describe("unitTimes", () => {
     const other = { ...known, rates: { ...known.rates, passes: [] } };
     expect(times("unet", other)).toEqual({});
   });
+
+  it("looks at each node's speed a few times only, however many nodes there are", () => {
+    let lookCount = 0;
+    const nodes = Array.from({ length: 100 }, (_, at): NodeView => {
+      const view = node(`n${at}`, 1, ["unet", 8, 64, 50]);
+      const rates = Object.defineProperty({ ...view.rates }, "flopsPerSecond", {
+        get: () => {
+          lookCount += 1;
+          return 1;
+        },
+      });
+      return { ...view, rates };
+    });
+    expect(Object.values(times("unet", ...nodes))).toEqual(nodes.map(() => 50));
+    expect(lookCount).toBeLessThanOrEqual(4 * nodes.length);
+  });
 });

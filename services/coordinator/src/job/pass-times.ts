@@ -46,7 +46,8 @@ export function unitTimes(
     const forward = unitTimes(nodes, { ...pass, kind: "unet" }, known);
     return new Map([...forward].map(([nodeId, ms]) => [nodeId, forwardsPerGradients * ms]));
   }
-  const estimates = nodes.map((node) => ({ node, unitMs: estimated(node, samples) }));
+  const nearest = nearestOf(samples);
+  const estimates = nodes.map((node) => ({ node, unitMs: estimated(node, nearest) }));
   const slowest = Math.max(...estimates.map(({ unitMs }) => unitMs ?? 0));
   const fallback = slowest || Math.max(...samples.map(scaled));
   return new Map(
@@ -72,15 +73,37 @@ function sampleOf(node: NodeView, time: PassTime, pass: PassOf): Sample | undefi
 
 const scaled = ({ unitMs, sizeRatio }: Sample): number => unitMs * sizeRatio;
 
+const distance = ({ sizeRatio }: Sample): number => Math.abs(Math.log(sizeRatio));
+
+/** The samples of the sizes next to what is asked for: looked for once for all nodes. */
+interface Nearest {
+  readonly own: ReadonlyMap<string, Sample>;
+  /** Of the nodes whose speed is known; undefined where none is. */
+  readonly shared: Sample | undefined;
+}
+
+function nearestOf(samples: readonly Sample[]): Nearest {
+  const own = new Map<string, Sample>();
+  let shared: Sample | undefined;
+  for (const sample of samples) {
+    const { info, rates } = sample.node;
+    const before = own.get(info.nodeId);
+    if (before === undefined || distance(sample) < distance(before)) own.set(info.nodeId, sample);
+    if (rates.flopsPerSecond <= 0) continue;
+    if (shared === undefined || distance(sample) < distance(shared)) shared = sample;
+  }
+  return { own, shared };
+}
+
 /** Undefined where only others were measured, and their speed cannot be compared. */
-function estimated(node: NodeView, samples: readonly Sample[]): number | undefined {
-  const distance = ({ sizeRatio }: Sample): number => Math.abs(Math.log(sizeRatio));
-  const isOwn = (sample: Sample): boolean => sample.node.info.nodeId === node.info.nodeId;
-  const [best] = samples
-    .filter((sample) => isOwn(sample) || speedRatio(sample.node, node) > 0)
-    .toSorted((a, b) => distance(a) - distance(b) || Number(isOwn(b)) - Number(isOwn(a)));
-  if (best === undefined) return undefined;
-  return isOwn(best) ? scaled(best) : scaled(best) * speedRatio(best.node, node);
+function estimated(node: NodeView, { own, shared }: Nearest): number | undefined {
+  const mine = own.get(node.info.nodeId);
+  const ratio = shared === undefined ? 0 : speedRatio(shared.node, node);
+  const theirs = ratio > 0 ? shared : undefined;
+  if (mine !== undefined && (theirs === undefined || distance(mine) <= distance(theirs))) {
+    return scaled(mine);
+  }
+  return theirs && scaled(theirs) * ratio;
 }
 
 /** How much longer a node takes than the one that measured; 0 where that is not known. */
