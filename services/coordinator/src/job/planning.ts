@@ -84,12 +84,27 @@ function layoutPlans(
       },
     );
   }
-  return ranked.flatMap((_, index): LayoutPlan[] => {
+  return ranked.slice(0, nodesMaxOf(work, layout)).flatMap((_, index): LayoutPlan[] => {
     const predictedMs = predictedFor(work, ranked.slice(0, index + 1), layout);
     if (predictedMs === null) return [];
     const stages = layout === "one" && prompts > 1 ? [{ prompts, atOnce: 1 }] : [];
     return [{ layout, nodeIds: idsOf(index + 1), predictedMs, stages }];
   });
+}
+
+/** How many nodes a layout can use at most: of a thousand, the others need not be looked at. */
+function nodesMaxOf({ units, frameSplit }: Work, layout: Exclude<LayoutName, "prompts">): number {
+  switch (layout) {
+    case "one":
+      return 1;
+    case "branches":
+      return 2;
+    case "draws":
+    case "vae-frames":
+      return units;
+    case "frames":
+      return frameSplit?.frames ?? 0;
+  }
 }
 
 function sharesOf(

@@ -52,16 +52,14 @@ const slowestOf = (nodes: readonly PlanNode[]): number =>
   Math.max(...nodes.map(({ unitMs }) => unitMs));
 export const waitMs = (nodes: readonly PlanNode[]): number =>
   Math.max(...nodes.map(({ roundTripMs }) => roundTripMs));
+const rateOf = ({ bytesPerSecond }: PlanNode): number => bytesPerSecond || assumedBytesPerSecond;
+/** Over the slowest link of all. */
 export const transferMs = (bytes: number, nodes: readonly PlanNode[]): number =>
-  Math.max(
-    ...nodes.map(
-      ({ bytesPerSecond }) => (1000 * bytes) / (bytesPerSecond || assumedBytesPerSecond),
-    ),
-  );
+  (1000 * bytes) / Math.min(...nodes.map(rateOf));
 
 /** Of what one host sends to, or gets from, all: its link is as good as the best that is known. */
 export const servedMs = (bytes: number, nodes: readonly PlanNode[]): number =>
-  Math.min(...nodes.map((node) => transferMs(bytes, [node])));
+  (1000 * bytes) / Math.max(...nodes.map(rateOf));
 
 /** Until all nodes have pulled what they begin with, from one place and at the same time. */
 export const startMs = ({ startBytes }: Work, nodes: readonly PlanNode[]): number =>

@@ -56,8 +56,9 @@ export function stagedPrompts(
     const before = found.get(staged.nodeCount);
     if (before === undefined || staged.ms < before.ms) found.set(staged.nodeCount, staged);
   };
+  const starts = startTimes(work, nodes);
   const begun = (staged: Staged): Staged => {
-    return { ...staged, ms: staged.ms + startMs(work, nodes.slice(0, staged.nodeCount)) };
+    return { ...staged, ms: staged.ms + starts(staged.nodeCount) };
   };
   for (const { atOnce, nodeCount, ms } of mayHoldBack ? [] : rounds) {
     if (atOnce === prompts) weigh(begun({ stages: [{ prompts, atOnce }], nodeCount, ms }));
@@ -65,18 +66,29 @@ export function stagedPrompts(
   if (mayHoldBack && shared[prompts] !== undefined) weigh(begun(shared[prompts]));
   for (let atOnce = 2; atOnce <= Math.min(prompts, nodes.length); atOnce += 1) {
     const chosen = nodes.slice(0, atOnce);
-    const alone = wholeMs(work, chosen, { isHelped });
-    weigh({ stages: [{ prompts, atOnce }], nodeCount: atOnce, ms: alone[prompts] ?? 0 });
-    const then = mayHoldBack ? wholeMs({ ...work, startBytes: 0 }, chosen, { isHelped }) : [];
-    for (let left = 1; left < then.length - 1; left += 1) {
-      const first = shared[prompts - left];
+    const alone = wholeMs(work, chosen, { isHelped, countMin: prompts });
+    weigh({ stages: [{ prompts, atOnce }], nodeCount: atOnce, ms: alone.get(prompts) ?? 0 });
+    if (!mayHoldBack) continue;
+    const then = wholeMs({ ...work, startBytes: 0 }, chosen, { isHelped, countMin: 1 });
+    for (const [left, ms] of then) {
+      const first = left < prompts ? shared[prompts - left] : undefined;
       if (first === undefined) continue;
       const stages = [...first.stages, { prompts: left, atOnce }];
       const nodeCount = Math.max(first.nodeCount, atOnce);
-      weigh(begun({ stages, nodeCount, ms: first.ms + (then[left] ?? 0) }));
+      weigh(begun({ stages, nodeCount, ms: first.ms + ms }));
     }
   }
   return [...found.values()];
+}
+
+/** Milliseconds until so many of the nodes have begun, worked out once for each number. */
+function startTimes(work: Work, nodes: readonly PlanNode[]): (nodeCount: number) => number {
+  const known = new Map<number, number>();
+  return (nodeCount) => {
+    const ms = known.get(nodeCount) ?? startMs(work, nodes.slice(0, nodeCount));
+    known.set(nodeCount, ms);
+    return ms;
+  };
 }
 
 /** For each number of prompts at once, the group size that is the fastest. */
@@ -101,14 +113,17 @@ function isUseful({ frameSplit }: Work, size: number): boolean {
   return size === 2 || Math.ceil(frames / size) < Math.ceil(frames / (size - 1));
 }
 
+/** Nodes in so many groups, dealt like cards: of those that are fast, each gets as many. */
+function dealt(nodes: readonly PlanNode[], groupCount: number): readonly (readonly PlanNode[])[] {
+  return Array.from({ length: groupCount }, (_, at) =>
+    nodes.filter((_node, index) => index % groupCount === at),
+  );
+}
+
 /** A prompt for each group: one node helps with a branch, or all share the frames of its passes. */
 function roundMs(work: Work, nodes: readonly PlanNode[], atOnce: number): number {
   const { iterations, units } = work;
-  const ends = Array.from({ length: atOnce }, (_, at) => {
-    const group: PlanNode[] = [];
-    for (let index = at; index < nodes.length; index += atOnce) {
-      group.push(...nodes.slice(index, index + 1));
-    }
+  const ends = dealt(nodes, atOnce).map((group) => {
     const mayBranch = units === 2 && group.length === 2;
     const branch = mayBranch ? iterations * branchMs(work, group) : Infinity;
     const shared = canShare(work, group) ? framesMs({ ...work, prompts: 1 }, group) : Infinity;
@@ -146,47 +161,54 @@ function withRound(stages: readonly Stage[], atOnce: number): readonly Stage[] {
   return [...others, { prompts: before + atOnce, atOnce }].toSorted((a, b) => a.atOnce - b.atOnce);
 }
 
+/** A node that samples prompts of its own, one after the other. */
+interface Sampler {
+  readonly node: PlanNode;
+  /** Of an iteration that nobody helps with. */
+  readonly iterationMs: number;
+  /** Until when it has prompts. */
+  readonly busyMs: number;
+}
+
 /**
  * Each prompt goes to the node that would have it done first; when none is left, nodes that are
  * free help those that sample.
  *
- * @returns  milliseconds, by the number of prompts
+ * @param countMin  the fewest prompts that are asked for
+ * @returns         milliseconds, by the number of prompts
  */
 function wholeMs(
   work: Work,
   nodes: readonly PlanNode[],
-  { isHelped }: { readonly isHelped: boolean },
-): readonly number[] {
+  { isHelped, countMin }: { readonly isHelped: boolean; readonly countMin: number },
+): ReadonlyMap<number, number> {
   const { prompts, iterations, units } = work;
-  const oneMs = nodes.map((node) => iterations * unitsMs(work, [node]));
-  const busyMs = nodes.map((_, index) => (index === 0 ? 0 : startMs(work, nodes)));
-  const ends = (): readonly NodeEnd[] =>
-    nodes.map((node, index) => ({ node, busyMs: busyMs[index] ?? 0 }));
+  const iterationMs = nodes.map((node) => unitsMs(work, [node]));
+  const othersMs = startMs(work, nodes);
+  const busyMs = nodes.map((_, index) => (index === 0 ? 0 : othersMs));
+  const samplers = (): readonly Sampler[] =>
+    nodes.map((node, index) => {
+      return { node, iterationMs: iterationMs[index] ?? 0, busyMs: busyMs[index] ?? 0 };
+    });
   const endMs = (): number =>
-    isHelped && units === 2 ? helpedMs(work, ends()) : Math.max(...busyMs);
-  const byCount = [0];
-  for (let prompt = 0; prompt < prompts; prompt += 1) {
-    const nextMs = busyMs.map((ms, index) => ms + (oneMs[index] ?? 0));
-    const next = nextMs.indexOf(Math.min(...nextMs));
-    busyMs[next] = nextMs[next] ?? 0;
-    byCount.push(endMs());
+    isHelped && units === 2 ? helpedMs(work, samplers()) : Math.max(...busyMs);
+  const byCount = new Map<number, number>();
+  for (let count = 1; count <= prompts; count += 1) {
+    const doneMs = busyMs.map((ms, index) => ms + iterations * (iterationMs[index] ?? 0));
+    const next = doneMs.indexOf(Math.min(...doneMs));
+    busyMs[next] = doneMs[next] ?? 0;
+    if (count >= countMin) byCount.set(count, endMs());
   }
   return byCount;
 }
 
-/** Until when a node has prompts of its own. */
-interface NodeEnd {
-  readonly node: PlanNode;
-  readonly busyMs: number;
-}
-
 /** Who is free first helps who would be free last, and so on: one each. */
-function helpedMs(work: Work, ends: readonly NodeEnd[]): number {
-  const sorted = ends.toSorted((a, b) => a.busyMs - b.busyMs);
+function helpedMs(work: Work, samplers: readonly Sampler[]): number {
+  const sorted = samplers.toSorted((a, b) => a.busyMs - b.busyMs);
   const pairs = sorted.slice(0, Math.ceil(sorted.length / 2)).map((first, index) => {
     const last = sorted.at(-1 - index) ?? first;
-    if (last === first) return last.busyMs;
-    const share = branchMs(work, [last.node, first.node]) / unitsMs(work, [last.node]);
+    if (last === first || last.busyMs === first.busyMs) return last.busyMs;
+    const share = branchMs(work, [last.node, first.node]) / last.iterationMs;
     return first.busyMs + (last.busyMs - first.busyMs) * Math.min(1, share);
   });
   return Math.max(...pairs);
