@@ -41,6 +41,9 @@ export interface EditView {
 /** A sampling of several prompts by all nodes that there are for it. */
 export interface SamplingView {
   readonly plan: Plan;
+  /** Of its nodes. */
+  readonly nodeIds: ReadonlySet<string>;
+  /** That there were for it. */
   readonly nodeCount: number;
 }
 

@@ -36,7 +36,7 @@ export function decide(
   const turn = begunTurn(state, { nowMs, options });
   if (state.role === "active" || event.kind === "coordinator-took-over") {
     handle(turn, event);
-    if (turn.refusal === null || isEnd(event)) settle(turn);
+    if (turn.refusal === null || isEnd(event)) settle(turn, event.kind);
   } else {
     const message = `coordinator ${state.coordinatorId} is ${state.role}: another decides`;
     refuse(turn, { code: "FAILED_PRECONDITION", reason: "not-active", message });

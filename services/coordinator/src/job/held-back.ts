@@ -33,7 +33,7 @@ function plannedSampling(turn: Turn, { record, sampling }: EditView): EditView["
   const iterationsLeft = iterationsOf(record);
   const piece = { kind: "sample", frames: 0, prompts, iterationsLeft, mayHoldBack: true } as const;
   const plan = plannedPiece(turn.state, record, { piece, nodes });
-  return plan && { plan, nodeCount: nodes.length };
+  return plan && { plan, nodeIds: new Set(plan.nodeIds), nodeCount: nodes.length };
 }
 
 /** Nodes that are free, or work for this edit: when they end that, they go on with the next. */
@@ -60,7 +60,7 @@ export function promptsLeft(record: EditRecord): {
 
 /** Whether a node may help with a prompt: not where the plan for all prompts leaves it out. */
 export function mayHelp({ sampling }: EditView, { info }: NodeView): boolean {
-  return sampling === null || sampling.plan.nodeIds.includes(info.nodeId);
+  return sampling === null || sampling.nodeIds.has(info.nodeId);
 }
 
 /** Whether as many prompts of an edit are being sampled as shall be at once. */

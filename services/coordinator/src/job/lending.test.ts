@@ -77,6 +77,22 @@ describe("lendPeers", () => {
     });
   });
 
+  it("weighs help anew at a tick, and not at every heartbeat", () => {
+    const cluster = new ACluster();
+    const unmeasured = { ...rates(), passes: [] };
+    for (const nodeId of ["a", "b"]) cluster.join(nodeId, {}, unmeasured);
+    cluster.untilTune({ settings: guided });
+    const origin = cluster.from(cluster.task("invert"));
+    cluster.tell({ kind: "latents", ...origin, latents: at(3) });
+    cluster.finish("invert");
+    const taskIds = [cluster.task("sample", "a").id];
+    const beat = { kind: "heartbeat", nodeId: "a", incarnation: "a1", taskIds } as const;
+    cluster.tell({ ...beat, rates: rates() });
+    expect(isHelped(cluster)).toBe(false);
+    cluster.tell({ kind: "tick" });
+    expect(helperOf(cluster)).toMatchObject({ nodeId: "b" });
+  });
+
   it("gives whole prompts to nodes first, and lends who has none", () => {
     const cluster = sampling({ prompts: ["p", "q"] });
     expect(isHelped(cluster)).toBe(false);

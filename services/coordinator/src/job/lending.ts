@@ -1,11 +1,11 @@
 import type { NodeView } from "./cluster-state.js";
-import { type EditRecord, isTerminal, type Task } from "./edit-record.js";
+import { type EditRecord, isTerminal, type Phase, type Task } from "./edit-record.js";
 import { abortTask } from "./endings.js";
 import { mayHelp } from "./held-back.js";
 import { changeLayout, noteDeclined } from "./layouts.js";
 import { branchesOf, iterationsOf, mayChoose, type Piece, plannedPiece } from "./phase-work.js";
 import type { Unit } from "./phases.js";
-import { eligibility, idleNodesFor, isFreedSoon, soonIdleFor } from "./placement.js";
+import { eligibility, freedSoon, idleNodesFor, soonIdleFor } from "./placement.js";
 import type { Plan } from "./planning.js";
 import { addTask } from "./task-starts.js";
 import { because, editOf, type Turn } from "./turn.js";
@@ -18,12 +18,15 @@ import { because, editOf, type Turn } from "./turn.js";
 export function lendPeers(turn: Turn): void {
   for (const { record } of [...turn.state.edits.values()]) {
     if (isTerminal(record) || record.state === "canceling") continue;
-    let unhelped = record.tasks.filter((task) => mayBeHelped(record, task)).length;
-    for (const task of record.tasks) {
-      if (!mayBeHelped(record, task)) continue;
-      lendTo(turn, record.id, { task, unhelped });
-      unhelped -= 1;
-    }
+    const helped = new Set(record.tasks.map(({ helps }) => helps));
+    const tasks = record.tasks.filter((task) => !helped.has(task.id) && mayBeHelped(record, task));
+    let free: Free | undefined;
+    tasks.forEach((task, index) => {
+      // Nobody is free any more who was lent a moment ago.
+      free ??= freeFor(turn, record.id, task.kind);
+      const isLent = lendTo(turn, record.id, { task, free, unhelped: tasks.length - index });
+      if (isLent) free = undefined;
+    });
   }
 }
 
@@ -32,10 +35,10 @@ export function sharesFrames(record: EditRecord, task: Task): boolean {
   return layoutAt(record, task)?.layout === "frames";
 }
 
-/** Whether a layout allows that others help with a task; nobody does yet. */
-function mayBeHelped(record: EditRecord, { id, kind, helps }: Task): boolean {
+/** Whether a layout allows that others help with a task. */
+function mayBeHelped(record: EditRecord, { kind, helps }: Task): boolean {
   const { layout } = record.spec;
-  if (helps !== "" || record.tasks.some((task) => task.helps === id)) return false;
+  if (helps !== "") return false;
   const isShared = mayChoose(record.spec) || layout === "frames";
   if (kind === "invert") return isShared;
   if (kind !== "sample") return false;
@@ -45,41 +48,60 @@ function mayBeHelped(record: EditRecord, { id, kind, helps }: Task): boolean {
 const mayBranch = (record: EditRecord): boolean =>
   branchesOf(record) === 2 && record.spec.layout === "branches";
 
-/** Lends a task its share of the idle nodes, while so many tasks of its edit have no help. */
+/** Nodes that may help with a phase of an edit. */
+interface Free {
+  readonly idle: readonly NodeView[];
+  /** Those that will be free in a moment, too: ranks are lent once. */
+  readonly all: readonly NodeView[];
+}
+
+function freeFor(turn: Turn, editId: string, phase: Phase): Free {
+  const view = editOf(turn, editId);
+  const mayTake = (node: NodeView): boolean => mayHelp(view, node);
+  const idle = idleNodesFor(turn.state, view.record, phase).filter(mayTake);
+  return { idle, all: [...idle, ...soonIdleFor(turn.state, view.record, phase).filter(mayTake)] };
+}
+
+/**
+ * Lends a task its share of the idle nodes, while so many tasks of its edit have no help.
+ *
+ * @returns  whether it was lent any
+ */
 function lendTo(
   turn: Turn,
   editId: string,
-  { task, unhelped }: { task: Task; unhelped: number },
-): void {
-  const view = editOf(turn, editId);
-  const { record } = view;
-  const mayTake = (node: NodeView): boolean => mayHelp(view, node);
-  const idle = idleNodesFor(turn.state, record, task.kind).filter(mayTake);
-  // No more than each with one frame. Nodes that will be free are counted: ranks are lent once.
-  const { frames } = record.spec.settings;
-  const soon = soonIdleFor(turn.state, record, task.kind).filter(mayTake);
-  const free = [...idle, ...soon];
-  const share = free.slice(0, Math.min(frames, Math.ceil(free.length / unhelped)));
+  { task, free, unhelped }: { task: Task; free: Free; unhelped: number },
+): boolean {
+  const { record } = editOf(turn, editId);
   const leader = turn.state.nodes.get(task.nodeId);
   const piece = pieceLeft(record, task);
-  const [peer] = idle;
-  if (peer === undefined || leader === undefined || piece.iterationsLeft < 2) return;
+  const [peer] = free.idle;
+  if (peer === undefined || leader === undefined || piece.iterationsLeft < 2) return false;
   // Its help has ended as it should, and the end of the task is on its way.
   const { layout } = layoutAt(record, task) ?? {};
-  if (layout === "branches" || layout === "frames") return;
+  if (layout === "branches" || layout === "frames") return false;
+  // No more than each with one frame.
+  const { frames } = record.spec.settings;
+  const share = free.all.slice(0, Math.min(frames, Math.ceil(free.all.length / unhelped)));
   const planned = (nodes: readonly NodeView[]): Plan | null =>
     plannedPiece(turn.state, record, { piece, nodes: [leader, ...nodes] });
   let plan = planned(share);
   if (plan?.layout !== "frames") plan = planned([peer]);
-  else if (!ranksOf(plan, share).every((node) => idle.includes(node))) return;
-  if (plan === null) return;
+  else if (!ranksOf(plan, share).every((node) => free.idle.includes(node))) return false;
+  if (plan === null) return false;
   const isOnlyPrompt = task.kind === "sample" && record.spec.prompts.length === 1;
-  const place = { phase: "sample", promptIndex: task.promptIndex, plan } as const;
-  const nodeIds = [task.nodeId, peer.info.nodeId];
-  if (plan.layout === "frames") lendRanks(turn, editId, { task, leader, share, plan });
-  else if (plan.layout === "branches") {
+  if (plan.layout === "frames") {
+    lendRanks(turn, editId, { task, leader, share, plan });
+    return true;
+  }
+  if (plan.layout === "branches") {
+    const nodeIds = [task.nodeId, peer.info.nodeId];
     lend(turn, editId, { task, peer, plan: { ...plan, nodeIds } });
-  } else if (isOnlyPrompt) noteDeclined(turn, editId, place);
+    return true;
+  }
+  const place = { phase: "sample", promptIndex: task.promptIndex, plan } as const;
+  if (isOnlyPrompt) noteDeclined(turn, editId, place);
+  return false;
 }
 
 /** What an inversion or a sampling has left. */
@@ -182,7 +204,7 @@ export function recallPeers(turn: Turn, waiting: ReadonlyMap<string, readonly Un
     const nodes = [...turn.state.nodes.values()].filter((node) =>
       rules.some((isEligible) => isEligible(node)),
     );
-    let missing = pieces.length - nodes.filter((node) => isFreedSoon(turn.state, node)).length;
+    let missing = pieces.length - nodes.filter(freedSoon(turn.state)).length;
     for (const node of nodes) {
       if (missing <= 0) break;
       const helper = helperOn(turn, node);

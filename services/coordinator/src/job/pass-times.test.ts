@@ -18,7 +18,11 @@ function node(nodeId: string, flopsPerSecond: number, ...measured: readonly Meas
 }
 const times = (kind: PassKind, ...nodes: readonly NodeView[]) =>
   Object.fromEntries(
-    unitTimes(nodes, { modelHash: "m", kind, frames: 8, pixelsPerFrame: 64 }, nodes),
+    unitTimes(
+      nodes,
+      { modelHash: "m", kind, frames: 8, pixelsPerFrame: 64 },
+      new Map(nodes.map((view) => [view.info.nodeId, view])),
+    ),
   );
 
 describe("unitTimes", () => {

@@ -23,6 +23,8 @@ interface Sample {
   readonly unitMs: number;
   /** Frames times pixels of what was measured, and of what is asked for. */
   readonly sizeRatio: number;
+  /** Between the two sizes: none where they are the same. */
+  readonly distance: number;
 }
 
 /**
@@ -36,63 +38,80 @@ interface Sample {
 export function unitTimes(
   nodes: readonly NodeView[],
   pass: PassOf,
-  known: Iterable<NodeView>,
+  known: ReadonlyMap<string, NodeView>,
 ): ReadonlyMap<string, number> {
-  const samples = [...known].flatMap((node) =>
-    node.rates.passes.flatMap((time) => sampleOf(node, time, pass) ?? []),
-  );
-  if (samples.length === 0) {
+  const nearest = nearestOf(known, pass);
+  if (nearest.own.size === 0) {
     if (pass.kind !== "gradients") return new Map();
     const forward = unitTimes(nodes, { ...pass, kind: "unet" }, known);
     return new Map([...forward].map(([nodeId, ms]) => [nodeId, forwardsPerGradients * ms]));
   }
-  const nearest = nearestOf(samples);
   const estimates = nodes.map((node) => ({ node, unitMs: estimated(node, nearest) }));
   const slowest = Math.max(...estimates.map(({ unitMs }) => unitMs ?? 0));
-  const fallback = slowest || Math.max(...samples.map(scaled));
+  const fallback = slowest || nearest.longestMs;
   return new Map(
     estimates.map(({ node, unitMs }) => [node.info.nodeId, unitMs ?? fallback] as const),
   );
 }
 
 /** Passes of a kind that take a node no longer together than one. */
-export function passesAtOnce({ passes }: NodeRates, { modelHash, kind }: PassOf): number {
-  const same = passes.filter((time) => time.modelHash === modelHash && time.kind === kind);
-  return Math.max(1, ...same.map((time) => time.passesAtOnce));
+export function passesAtOnce({ passes }: NodeRates, pass: PassOf): number {
+  let most = 1;
+  for (const time of passes) if (isOf(time, pass)) most = Math.max(most, time.passesAtOnce);
+  return most;
 }
 
-function sampleOf(node: NodeView, time: PassTime, pass: PassOf): Sample | undefined {
-  if (time.modelHash !== pass.modelHash || time.kind !== pass.kind) return undefined;
+const isOf = (time: PassTime, { modelHash, kind }: PassOf): boolean =>
+  time.kind === kind && time.modelHash === modelHash;
+
+function sampleOf(node: NodeView, time: PassTime, pass: PassOf): Sample {
   const isFrame = pass.kind === "encode" || pass.kind === "decode";
   const measuredFrames = isFrame ? 1 : time.frames;
   const unitMs = isFrame ? time.durationMs / time.frames : time.durationMs;
   const askedFrames = isFrame ? 1 : pass.frames;
   const size = measuredFrames * time.pixelsPerFrame;
-  return { node, unitMs, sizeRatio: (askedFrames * pass.pixelsPerFrame) / size };
+  const sizeRatio = (askedFrames * pass.pixelsPerFrame) / size;
+  return { node, unitMs, sizeRatio, distance: Math.abs(Math.log(sizeRatio)) };
 }
 
 const scaled = ({ unitMs, sizeRatio }: Sample): number => unitMs * sizeRatio;
 
-const distance = ({ sizeRatio }: Sample): number => Math.abs(Math.log(sizeRatio));
-
-/** The samples of the sizes next to what is asked for: looked for once for all nodes. */
+/** The samples of the sizes next to what is asked for. */
 interface Nearest {
   readonly own: ReadonlyMap<string, Sample>;
   /** Of the nodes whose speed is known; undefined where none is. */
   readonly shared: Sample | undefined;
+  readonly longestMs: number;
 }
 
-function nearestOf(samples: readonly Sample[]): Nearest {
+/** By nodes, which never change: many pieces are planned for the same ones. */
+const knownNearest = new WeakMap<ReadonlyMap<string, NodeView>, Map<string, Nearest>>();
+
+function nearestOf(nodes: ReadonlyMap<string, NodeView>, pass: PassOf): Nearest {
+  const known = knownNearest.get(nodes) ?? new Map<string, Nearest>();
+  knownNearest.set(nodes, known);
+  const key = `${pass.modelHash} ${pass.kind} ${pass.frames} ${pass.pixelsPerFrame}`;
+  const nearest = known.get(key) ?? nearestNow(nodes, pass);
+  known.set(key, nearest);
+  return nearest;
+}
+
+function nearestNow(nodes: ReadonlyMap<string, NodeView>, pass: PassOf): Nearest {
   const own = new Map<string, Sample>();
   let shared: Sample | undefined;
-  for (const sample of samples) {
-    const { info, rates } = sample.node;
-    const before = own.get(info.nodeId);
-    if (before === undefined || distance(sample) < distance(before)) own.set(info.nodeId, sample);
-    if (rates.flopsPerSecond <= 0) continue;
-    if (shared === undefined || distance(sample) < distance(shared)) shared = sample;
+  let longestMs = 0;
+  for (const [nodeId, node] of nodes) {
+    for (const time of node.rates.passes) {
+      if (!isOf(time, pass)) continue;
+      const sample = sampleOf(node, time, pass);
+      longestMs = Math.max(longestMs, scaled(sample));
+      const before = own.get(nodeId);
+      if (before === undefined || sample.distance < before.distance) own.set(nodeId, sample);
+      if (node.rates.flopsPerSecond <= 0) continue;
+      if (shared === undefined || sample.distance < shared.distance) shared = sample;
+    }
   }
-  return { own, shared };
+  return { own, shared, longestMs };
 }
 
 /** Undefined where only others were measured, and their speed cannot be compared. */
@@ -100,7 +119,7 @@ function estimated(node: NodeView, { own, shared }: Nearest): number | undefined
   const mine = own.get(node.info.nodeId);
   const ratio = shared === undefined ? 0 : speedRatio(shared.node, node);
   const theirs = ratio > 0 ? shared : undefined;
-  if (mine !== undefined && (theirs === undefined || distance(mine) <= distance(theirs))) {
+  if (mine !== undefined && (theirs === undefined || mine.distance <= theirs.distance)) {
     return scaled(mine);
   }
   return theirs && scaled(theirs) * ratio;

@@ -39,7 +39,7 @@ export function plannedPiece(
   const { model, settings } = record.spec;
   const pixelsPerFrame = settings.width * settings.height;
   const pass = { modelHash: model, kind, frames: settings.frames, pixelsPerFrame };
-  const times = unitTimes(nodes, pass, [...state.nodes.values()]);
+  const times = unitTimes(nodes, pass, state.nodes);
   const isJoined = joinsBranches(record, piece.kind);
   const planNodes = nodes.map(({ info, rates }): PlanNode => {
     const { bytesPerSecond, roundTripMs } = rates;

@@ -9,11 +9,22 @@ export interface Unit {
   readonly frames: FrameRange;
 }
 
+/** Of records that were asked for before: a record never changes, a changed edit has another. */
+const knownUnits = new WeakMap<EditRecord, readonly Unit[]>();
+
 /**
  * What may be begun now: its inputs are there, its output is not, and no task makes it. In the
  * order in which it should be: what finishes a prompt comes before what begins another.
  */
 export function startableUnits(record: EditRecord): readonly Unit[] {
+  const known = knownUnits.get(record);
+  if (known !== undefined) return known;
+  const units = unitsNow(record);
+  knownUnits.set(record, units);
+  return units;
+}
+
+function unitsNow(record: EditRecord): readonly Unit[] {
   const { artifacts, spec, tasks } = record;
   const runs = (kind: Phase): boolean => tasks.some((task) => task.kind === kind);
   const whole = (kind: Phase): readonly Unit[] =>
@@ -24,8 +35,9 @@ export function startableUnits(record: EditRecord): readonly Unit[] {
   if (!isComplete(artifacts.inverted)) return whole("invert");
   // Its last latents come ahead of its end: who inverted shall be among those that are free.
   if (runs("invert")) return [];
-  const decodes = spec.prompts.flatMap((_, promptIndex) => decodesOf(record, promptIndex));
-  const samples = spec.prompts.flatMap((_, promptIndex) => sampleOf(record, promptIndex));
+  const busy = busyPrompts(record);
+  const decodes = spec.prompts.flatMap((_, promptIndex) => decodesOf(record, promptIndex, busy));
+  const samples = spec.prompts.flatMap((_, promptIndex) => sampleOf(record, promptIndex, busy));
   if (decodes.length + samples.length > 0) return [...decodes, ...samples];
   return hasAllFrames(record) ? whole("publish") : [];
 }
@@ -54,15 +66,32 @@ function hasAllFrames({ artifacts }: Pick<EditRecord, "artifacts">): boolean {
   return artifacts.frames.every((ids) => ids.every((id) => id !== ""));
 }
 
-const isSampling = ({ tasks }: EditRecord, promptIndex: number): boolean =>
-  tasks.some(
-    (task) => task.kind === "sample" && task.promptIndex === promptIndex && task.helps === "",
-  );
+/** What tasks make of which prompt: tasks are looked through once, and not for each prompt. */
+interface Busy {
+  readonly sampling: ReadonlySet<number>;
+  readonly decoding: ReadonlyMap<number, readonly FrameRange[]>;
+}
 
-function sampleOf(record: EditRecord, promptIndex: number): readonly Unit[] {
-  const { artifacts, spec } = record;
+function busyPrompts({ tasks }: EditRecord): Busy {
+  const sampling = new Set<number>();
+  const decoding = new Map<number, FrameRange[]>();
+  for (const { kind, promptIndex, frames, helps } of tasks) {
+    if (kind === "sample" && helps === "") sampling.add(promptIndex);
+    if (kind !== "decode") continue;
+    const ranges = decoding.get(promptIndex);
+    if (ranges === undefined) decoding.set(promptIndex, [frames]);
+    else ranges.push(frames);
+  }
+  return { sampling, decoding };
+}
+
+function sampleOf(
+  { artifacts, spec }: EditRecord,
+  promptIndex: number,
+  { sampling }: Busy,
+): readonly Unit[] {
   const sampled = artifacts.sampled[promptIndex];
-  if (sampled === undefined || isComplete(sampled) || isSampling(record, promptIndex)) return [];
+  if (sampled === undefined || isComplete(sampled) || sampling.has(promptIndex)) return [];
   return [{ kind: "sample", promptIndex, frames: { begin: 0, end: spec.settings.frames } }];
 }
 
@@ -77,14 +106,16 @@ function encodesOf({ artifacts, spec, tasks }: EditRecord): readonly Unit[] {
 }
 
 /** Runs of frames of a prompt that are neither there nor under way. */
-function decodesOf(record: EditRecord, promptIndex: number): readonly Unit[] {
-  const { artifacts, tasks, framesPerPass } = record;
+function decodesOf(
+  { artifacts, framesPerPass }: EditRecord,
+  promptIndex: number,
+  { sampling, decoding }: Busy,
+): readonly Unit[] {
   const sampled = artifacts.sampled[promptIndex];
-  if (sampled === undefined || !isComplete(sampled) || isSampling(record, promptIndex)) return [];
-  const ranges = tasks.flatMap(({ kind, frames, ...task }) =>
-    kind === "decode" && task.promptIndex === promptIndex ? [frames] : [],
-  );
+  if (sampled === undefined || !isComplete(sampled) || sampling.has(promptIndex)) return [];
   const ids = artifacts.frames[promptIndex] ?? [];
+  if (!ids.includes("")) return [];
+  const ranges = decoding.get(promptIndex) ?? [];
   // The frames of a pass are decoded together, or their bits would be others.
   const isMissing = (frame: number): boolean => {
     const begin = frame - (frame % framesPerPass);

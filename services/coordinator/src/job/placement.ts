@@ -31,10 +31,14 @@ export function isIdle(node: NodeView, leaseNowMs: number): boolean {
 }
 
 /** Whether a node's tasks are all over, but for the news that they have ended there. */
-export function isFreedSoon({ edits }: ClusterState, { state, tasks }: NodeView): boolean {
-  const isNamed = ({ editId, taskId }: NodeTask): boolean =>
-    edits.get(editId)?.record.tasks.some(({ id }) => id === taskId) ?? false;
-  return state === "ready" && tasks.length > 0 && !tasks.some(isNamed);
+export function freedSoon({ edits }: ClusterState): (node: NodeView) => boolean {
+  const named = new Map<string, ReadonlySet<string>>();
+  const isNamed = ({ editId, taskId }: NodeTask): boolean => {
+    const ids = named.get(editId) ?? new Set(edits.get(editId)?.record.tasks.map(({ id }) => id));
+    named.set(editId, ids);
+    return ids.has(taskId);
+  };
+  return ({ state, tasks }) => state === "ready" && tasks.length > 0 && !tasks.some(isNamed);
 }
 
 /**
@@ -47,12 +51,13 @@ export function soonIdleFor(
   phase: Phase,
 ): readonly NodeView[] {
   const isEligible = eligibility(state, record, phase);
-  const isDecode = ({ taskId }: NodeTask): boolean =>
-    record.tasks.some(({ id, kind }) => id === taskId && kind === "decode");
+  const decodes = new Set(record.tasks.flatMap(({ id, kind }) => (kind === "decode" ? id : [])));
+  const isDecode = ({ taskId }: NodeTask): boolean => decodes.has(taskId);
+  const isFreedSoon = freedSoon(state);
   return [...state.nodes.values()].filter((node) => {
     const isDecoding =
       node.state === "ready" && node.tasks.length > 0 && node.tasks.every(isDecode);
-    return (isDecoding || isFreedSoon(state, node)) && isEligible(node);
+    return (isDecoding || isFreedSoon(node)) && isEligible(node);
   });
 }
 

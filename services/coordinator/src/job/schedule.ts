@@ -1,6 +1,8 @@
 import { settleCanceled } from "./cancel.js";
 import type { NodeView, Place } from "./cluster-state.js";
 import { type EditRecord, type FrameRange, isTerminal } from "./edit-record.js";
+import type { Effect } from "./effects.js";
+import type { CoordinatorEvent } from "./events.js";
 import { chargedShares, comparedEdits, joinedShares, nextTenant } from "./fairness.js";
 import { isPromptHeldBack, planPrompts, promptsLeft } from "./held-back.js";
 import { joinersFor } from "./joiners.js";
@@ -9,14 +11,29 @@ import { lendPeers, recallPeers } from "./lending.js";
 import { fittingPasses } from "./pass-memory.js";
 import { iterationsOf, type Piece, plannedPiece } from "./phase-work.js";
 import { startableUnits, type Unit } from "./phases.js";
-import { eligibility, idleNodesFor, isFreedSoon, isIdle } from "./placement.js";
+import { eligibility, freedSoon, idleNodesFor, isIdle } from "./placement.js";
 import type { Plan } from "./planning.js";
 import { formQuorum } from "./quorum.js";
 import { addTask } from "./task-starts.js";
 import { because, editOf, putRecord, type Turn } from "./turn.js";
 
-/** What every turn ends with: stopped edits end, free nodes get work, new quorums are formed. */
-export function settle(turn: Turn): void {
+/**
+ * Events that come all the time and free no node. What they change for helpers is seen at the next
+ * tick: to weigh it at each of a thousand nodes' heartbeats would take more than a processor.
+ */
+const frequent: ReadonlySet<CoordinatorEvent["kind"]> = new Set([
+  ...(["heartbeat", "task-progress", "latents", "frame", "member-ready"] as const),
+  ...(["step-reduced", "step-applied", "commit-written", "snapshot-stored"] as const),
+]);
+
+const changesTasks: ReadonlySet<Effect["kind"]> = new Set(["start-task", "abort-task"]);
+
+/**
+ * What every turn ends with: stopped edits end, free nodes get work, new quorums are formed.
+ *
+ * @param cause  the event of the turn
+ */
+export function settle(turn: Turn, cause: CoordinatorEvent["kind"]): void {
   if (turn.state.role !== "active") return;
   settleCanceled(turn);
   if (!turn.state.isStoreFull) {
@@ -33,7 +50,8 @@ export function settle(turn: Turn): void {
     if (tune.members.length === 0 || isTerminal(record)) continue;
     changeQuorum(turn, record.id);
   }
-  if (!turn.state.isStoreFull && hasFreeNode(turn)) lendPeers(turn);
+  const isNews = !frequent.has(cause) || turn.effects.some(({ kind }) => changesTasks.has(kind));
+  if (isNews && !turn.state.isStoreFull && hasFreeNode(turn)) lendPeers(turn);
 }
 
 /**
@@ -170,8 +188,9 @@ function startOne(
       because(turn, `${unit.kind} begins`, { editId });
       return true;
     }
-    if (idleNodesFor(turn.state, record, unit.kind).length === 0) continue;
-    startOnNodes(turn, editId, { unit, othersWait });
+    const idle = idleNodesFor(turn.state, record, unit.kind);
+    if (idle.length === 0) continue;
+    startOnNodes(turn, editId, { unit, idle, othersWait });
     return true;
   }
   return false;
@@ -181,13 +200,13 @@ function startOne(
 function startOnNodes(
   turn: Turn,
   editId: string,
-  { unit, othersWait }: { unit: Unit; othersWait: boolean },
+  { unit, idle, othersWait }: { unit: Unit; idle: readonly NodeView[]; othersWait: boolean },
 ): void {
   const { record, sampling } = editOf(turn, editId);
-  const idle = idleNodesFor(turn.state, record, unit.kind);
   const isEligible = eligibility(turn.state, record, unit.kind);
+  const isFreedSoon = freedSoon(turn.state);
   const soon = [...turn.state.nodes.values()].filter(
-    (node) => isFreedSoon(turn.state, node) && isEligible(node),
+    (node) => isFreedSoon(node) && isEligible(node),
   );
   const isTune = unit.kind === "tune";
   const [first] = idle;
@@ -197,7 +216,8 @@ function startOnNodes(
   const chosen = unit.kind === "sample" ? sampling?.plan : undefined;
   const plan = chosen ?? plannedPiece(turn.state, record, { piece: pieceOf(record, unit), nodes });
   if (plan === null) throw new Error(`${unit.kind}: expected a plan for it; a bug`);
-  const planned = idle.filter(({ info }) => plan.nodeIds.includes(info.nodeId));
+  const chosenIds = new Set(plan.nodeIds);
+  const planned = idle.filter(({ info }) => chosenIds.has(info.nodeId));
   if (isTune) formQuorum(turn, editId, planned);
   else startTask(turn, editId, { unit, node: planned[0] ?? first, plan });
   const isWhole = unit.kind === "sample" && record.spec.prompts.length > 1;
