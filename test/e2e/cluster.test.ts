@@ -1,4 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
@@ -94,6 +95,15 @@ describe("a cluster of two nodes", () => {
   const tuned = (edit: PrintedEdit): boolean => edit.phase === "tune" && edit.committedSteps >= 8;
   const sampled = (edit: PrintedEdit): boolean =>
     edit.phase === "sample" && edit.progress.done >= 8;
+
+  it("divides the memory of the machine between its nodes", async () => {
+    const { out } = await cluster.ask(["nodes", "--json"]);
+    const { nodes }: { nodes: { memoryBytes: number }[] } = JSON.parse(out);
+    const [first = 0, second = 0] = nodes.map(({ memoryBytes }) => memoryBytes);
+    expect(first).toBe(second);
+    expect(first + second).toBeGreaterThan(0);
+    expect(first + second).toBeLessThanOrEqual(totalmem());
+  });
 
   it("refuses what fits on no node at once, and says what it would take", async () => {
     const large = [...about, "--frames", "1000", "--size", "2048x2048"];

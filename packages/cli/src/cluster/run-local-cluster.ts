@@ -21,6 +21,8 @@ export interface LocalClusterOptions {
   readonly natsCount: 1 | 3;
   /** Of a pass, of each node. */
   readonly threads: number;
+  /** Of each node, in gigabytes. */
+  readonly memory: string;
   readonly model: string;
   /** State and logs. */
   readonly folder: string;
@@ -145,7 +147,7 @@ async function startNodes(
   environment: Environment,
   options: Starting & { readonly coordinator: string },
 ): Promise<void> {
-  const { started, nodeCount, coordinator, model, threads, cacheDir, folder } = options;
+  const { started, nodeCount, coordinator, model, threads, memory, cacheDir, folder } = options;
   const starting = Array.from({ length: nodeCount }, async (_, index) => {
     const nodeId = `node-${index + 1}`;
     let listen = "127.0.0.1:0";
@@ -155,7 +157,8 @@ async function startNodes(
       ...{ name: nodeId, folder, mayLeave: true },
       args: () => [
         ...[nodeMain, "--coordinator", coordinator, "--node-id", nodeId, "--model", model],
-        ...["--threads", `${threads}`, "--cache", cacheDir, "--listen", listen],
+        ...["--threads", `${threads}`, "--memory", memory],
+        ...["--cache", cacheDir, "--listen", listen],
         ...tlsArgs(options, "node"),
       ],
       // At its own address again, a node has its place back before its old lease has run out.

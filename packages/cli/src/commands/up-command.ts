@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { badUsage, wholeNumber } from "@retake/coordinator/settings";
+import { badUsage, realNumber, wholeNumber } from "@retake/coordinator/settings";
 import type { Command } from "commander";
 import type { Environment } from "../environment.js";
 import { addSettings, type RawOptions, textOption } from "./option-groups.js";
@@ -17,6 +17,11 @@ const upSpecs = {
   threads: wholeNumber({
     ...{ flags: "--threads <count>", help: "threads of a pass, of each node" },
     ...{ min: 1, max: 1024 },
+  }),
+  memory: realNumber({
+    flags: "--memory <gigabytes>",
+    help: "what a pass may take, of each node (default: the machine's, divided among them)",
+    ...{ min: 0.001, max: 999_999 },
   }),
   leaseMs: wholeNumber({
     ...{ flags: "--lease-ms <ms>", help: "how long a silent node keeps its place" },
@@ -53,14 +58,20 @@ export function addUpCommand(program: Command, environment: Environment): void {
 }
 
 async function up(options: RawOptions, environment: Environment): Promise<void> {
-  const { availableParallelism } = await import("node:os");
+  const { availableParallelism, totalmem } = await import("node:os");
+  const { memoryOfNode } = await import("../cluster/node-memory.js");
   const { clusterFolder } = await import("../cluster/cluster-folder.js");
   const { runLocalCluster } = await import("../cluster/run-local-cluster.js");
   const { cacheFolder } = await import("../cache/cache-folder.js");
   const nodeCount = Number(options.nodes ?? upSpecs.nodes.fallback);
+  const machineBytes = Math.min(totalmem(), process.constrainedMemory() || Infinity);
   const fairShare = Math.max(1, Math.floor(availableParallelism() / nodeCount));
   await runLocalCluster(environment, {
     ...{ nodeCount, threads: Number(options.threads ?? fairShare) },
+    memory:
+      options.memory === undefined
+        ? memoryOfNode({ machineBytes, nodeCount })
+        : Number(options.memory).toFixed(3),
     natsCount: natsCountOf(options),
     model: textOption(options, "model") ?? demoModelPath,
     folder: clusterFolder(environment.env, textOption(options, "dir")),

@@ -6,7 +6,14 @@ export {
   decodeSettings,
 } from "./chosen-settings.js";
 export { clipSizeOf, clipStartOf } from "./clip-places.js";
-export { badOption, badUsage, choice, type SettingSpec, wholeNumber } from "./decode-setting.js";
+export {
+  badOption,
+  badUsage,
+  choice,
+  realNumber,
+  type SettingSpec,
+  wholeNumber,
+} from "./decode-setting.js";
 export {
   clipSpecs,
   isSettingName,
