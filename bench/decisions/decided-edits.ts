@@ -222,7 +222,9 @@ function infoOf(nodeId: string): NodeInfo {
   const passMemory = kinds.flatMap((kind) =>
     [false, true].map((lowMemory) => ({ kind, lowMemory, fixedBytes: 3e8, bytesPerPixel: 100 })),
   );
-  const models = [{ hash: model, name: "M", tunedParameters, frameCoupling, passMemory }];
+  const models = [
+    { hash: model, name: "M", tunedParameters, frameCoupling, passMemory, passFlops: [] },
+  ];
   const { protocolVersion } = defaultOptions;
   const names = { nodeId, incarnation: lifeOf(nodeId), address: `${nodeId}:1`, protocolVersion };
   return { ...names, memoryBytes: 80e9, engine: "onnx-cuda", numericsId: "n", models };

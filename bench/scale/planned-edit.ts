@@ -69,7 +69,9 @@ function ratesOf({ times, link }: ClusterOf): NodeRates {
 function clusterWith(edit: EditSize, cluster: ClusterOf): ClusterState {
   const { nodeCount, tunedParameters, coupling: frameCoupling } = cluster;
   const rates = ratesOf(cluster);
-  const models = [{ hash: model, name: "M", tunedParameters, frameCoupling, passMemory: [] }];
+  const models = [
+    { hash: model, name: "M", tunedParameters, frameCoupling, passMemory: [], passFlops: [] },
+  ];
   let state = standby("c");
   const tell = (event: Parameters<typeof decide>[1]): void => {
     state = decide(state, event, 1000, defaultOptions).state;

@@ -114,6 +114,15 @@ describe("a cluster of two nodes", () => {
     );
   });
 
+  it("refuses what no division could finish in time, and says how long it takes", async () => {
+    const long = [...about, "--steps", "1000000", "--finish-within", "1m"];
+    const end = await cluster.ask(["submit", ...long]);
+    expect(end.code).toBe(8);
+    expect(end.err).toMatch(
+      /deadline: for 3 frames .* take at least \d+\.\d s \(2 nodes: .*\), and it shall finish in/,
+    );
+  });
+
   it("makes the same bits as one process, and frames come in order", async () => {
     const edit = await sameBits(() => undefined);
     expect(edit.recoveries).toBe(0);

@@ -12,7 +12,14 @@ import { Code, RetakeError } from "@retake/errors";
 import { pino } from "pino";
 
 export const silent = pino({ level: "silent" });
-const model = { hash: "m", name: "M", tunedParameters: 1, frameCoupling: null, passMemory: [] };
+const model = {
+  hash: "m",
+  name: "M",
+  tunedParameters: 1,
+  frameCoupling: null,
+  passMemory: [],
+  passFlops: [],
+};
 const rates = { flopsPerSecond: 1, bytesPerSecond: 1, roundTripMs: 1, passes: [] };
 const spec: EditSpec = {
   ...{ sourcePrompt: "s", prompts: ["p"], negativePrompt: "", videoId: "v", model: "m" },

@@ -12,7 +12,7 @@ const fixedBytes = 100;
 
 /** What a node says of the one model that there is. */
 export const toyModel: NodeInfo["models"][number] = {
-  ...{ hash: "m", name: "m", tunedParameters: 1000, frameCoupling },
+  ...{ hash: "m", name: "m", tunedParameters: 1000, frameCoupling, passFlops: [] },
   passMemory: (["encode", "gradients", "unet", "decode"] as const).map((kind) => {
     return { kind, lowMemory: false, fixedBytes, bytesPerPixel: bytesPerPixel[kind] };
   }),

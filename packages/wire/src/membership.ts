@@ -18,6 +18,7 @@ export {
   NodeRates,
   NodeState,
   NodeStatus,
+  PassFlops,
   PassKind,
   PassMemory,
   PassTime,

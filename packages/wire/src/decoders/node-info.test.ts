@@ -1,16 +1,25 @@
 import { describe, expect, it } from "vitest";
-import type { NodeInfo, PassMemory, PassTime } from "../generated/retake/v1/membership.js";
+import type {
+  NodeInfo,
+  PassFlops,
+  PassMemory,
+  PassTime,
+} from "../generated/retake/v1/membership.js";
 import { protocolVersion } from "../protocol-version.js";
 import { decodeNodeInfo, decodeNodeRates } from "./node-info.js";
 
 const memory: PassMemory = {
   ...{ kind: "PASS_KIND_GRADIENTS", lowMemory: true, fixedBytes: 6e8, bytesPerPixel: 470.5 },
 };
+const flops: PassFlops = {
+  ...{ kind: "PASS_KIND_UNET", lowMemory: false, flopsPerPixel: 1e6, flopsPerPixelPair: 0.5 },
+};
 const model = {
   ...{ hash: "abc", name: "tiny", cardJson: "", pictureSide: 64, timestepCount: 1000 },
   tunedParameters: 100,
   frameCoupling: { waits: 9, haloBytesPerPixel: 1.5, siteBytesPerPixel: 2 },
   passMemory: [memory],
+  passFlops: [flops],
 };
 const node: NodeInfo = {
   ...{ nodeId: "n0", incarnation: "i1", protocolVersion, address: "127.0.0.1:1", pid: 1 },
@@ -40,6 +49,9 @@ describe("decodeNodeInfo", () => {
     { models: [{ ...model, passMemory: Array.from({ length: 17 }, () => memory) }] },
     { models: [{ ...model, passMemory: [{ ...memory, fixedBytes: -1 }] }] },
     { models: [{ ...model, passMemory: [{ ...memory, bytesPerPixel: Number.NaN }] }] },
+    { models: [{ ...model, passFlops: Array.from({ length: 17 }, () => flops) }] },
+    { models: [{ ...model, passFlops: [{ ...flops, flopsPerPixel: -1 }] }] },
+    { models: [{ ...model, passFlops: [{ ...flops, flopsPerPixelPair: Number.NaN }] }] },
   ])("refuses %o", (wrong) => {
     expect(() => decodeNodeInfo({ ...node, ...wrong })).toThrow(
       expect.objectContaining({ reason: "bad-message" }),

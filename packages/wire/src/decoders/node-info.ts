@@ -1,5 +1,10 @@
 import { Code, RetakeError } from "@retake/errors";
-import type { NodeInfo, NodeRates, PassMemory } from "../generated/retake/v1/membership.js";
+import type {
+  NodeInfo,
+  NodeRates,
+  PassFlops,
+  PassMemory,
+} from "../generated/retake/v1/membership.js";
 import { protocolVersion } from "../protocol-version.js";
 import { badMessage, finiteNumber, present, wholeNumber } from "./bad-message.js";
 import { decodeNodeId, decodeToken } from "./ids.js";
@@ -15,7 +20,7 @@ const nameCharactersMax = 256;
 const cardCharactersMax = 64 * 1024;
 const rateMax = 1e21;
 const passesMax = 64;
-const passMemoryMax = 16;
+const passCostsMax = 16;
 const pixelsMax = 2 ** 28;
 const framesMax = 4096;
 const passMsMax = 1e9;
@@ -58,19 +63,30 @@ export function decodeNodeInfo(given: NodeInfo | undefined): NodeInfo {
       finiteNumber(value, { subject, min: 0, max: rateMax });
     }
     checkPassMemory(model.passMemory);
+    checkPassFlops(model.passFlops);
   }
   return node;
 }
 
 function checkPassMemory(passes: readonly PassMemory[]): void {
-  if (passes.length > passMemoryMax) {
-    const expected = `at most ${passMemoryMax}`;
-    throw badMessage("memory of passes", { expected, got: passes.length });
-  }
+  assertFew(passes, "memory of passes");
   for (const { fixedBytes, bytesPerPixel } of passes) {
     finiteNumber(fixedBytes, { subject: "memory of a pass", min: 0, max: bytesMax });
     finiteNumber(bytesPerPixel, { subject: "memory of a pixel", min: 0, max: bytesMax });
   }
+}
+
+function checkPassFlops(passes: readonly PassFlops[]): void {
+  assertFew(passes, "operations of passes");
+  for (const { flopsPerPixel, flopsPerPixelPair } of passes) {
+    finiteNumber(flopsPerPixel, { subject: "operations of a pixel", min: 0, max: rateMax });
+    finiteNumber(flopsPerPixelPair, { subject: "operations of a pair", min: 0, max: rateMax });
+  }
+}
+
+function assertFew(passes: readonly unknown[], subject: string): void {
+  if (passes.length <= passCostsMax) return;
+  throw badMessage(subject, { expected: `at most ${passCostsMax}`, got: passes.length });
 }
 
 /** @throws RetakeError  `bad-message`; rates that were not measured yet are 0 */

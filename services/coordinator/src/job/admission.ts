@@ -2,6 +2,7 @@ import type { ClusterState, DecideOptions } from "./cluster-state.js";
 import type { EditRecord, EditSpec, Failure } from "./edit-record.js";
 import { isTerminal, noArtifacts, noRetries, noTuning } from "./edit-record.js";
 import type { EventOf } from "./events.js";
+import { leastTime, leastTimeText, secondsText } from "./least-time.js";
 import { fittingPasses, shortfallText } from "./pass-memory.js";
 import { because, putEdit, putRecord, refuse, type Turn } from "./turn.js";
 
@@ -64,7 +65,9 @@ export function refusalOf(
   if (tenantCount >= options.openEditsPerTenantMax) {
     return full(`the tenant's ${options.openEditsPerTenantMax}`);
   }
-  return specFault(spec, { nowMs, options }) ?? memoryFault(state, spec);
+  return (
+    specFault(spec, { nowMs, options }) ?? memoryFault(state, spec) ?? timeFault(state, spec, nowMs)
+  );
 }
 
 function specFault(
@@ -93,6 +96,22 @@ function memoryFault(state: ClusterState, spec: EditSpec): Failure | null {
   const advice = `take fewer frames or a smaller picture${isFast ? ", or memory: low" : ""}`;
   const message = `memory: for ${what}, ${shortfallText(shortfall)}; ${advice}`;
   return { code: "RESOURCE_EXHAUSTED", reason: "memory-short", message };
+}
+
+/** More nodes may still come; but whoever sets a deadline wants to know now. */
+function timeFault(state: ClusterState, spec: EditSpec, nowMs: number): Failure | null {
+  const { finishByMs, prompts, settings } = spec;
+  const least = finishByMs === 0 ? null : leastTime(state.nodes.values(), spec);
+  const leftMs = finishByMs - nowMs;
+  if (least === null || least.ms <= leftMs) return null;
+  const { frames, width, height, steps } = settings;
+  const size = `${frames} frames of ${width}x${height}`;
+  const count = prompts.length === 1 ? "1 prompt" : `${prompts.length} prompts`;
+  const what = `${size}, ${steps} steps and ${count}`;
+  const asked = `and it shall finish in ${secondsText(leftMs)}`;
+  const advice = "give it more time, or take fewer steps or frames";
+  const message = `deadline: for ${what}, ${leastTimeText(least)}, ${asked}; ${advice}`;
+  return { code: "DEADLINE_EXCEEDED", reason: "deadline", message };
 }
 
 /** Begins an edit again that ended without success; what is stored is not done again. */

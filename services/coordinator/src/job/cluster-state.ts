@@ -107,6 +107,8 @@ export interface NodeInfo {
     readonly frameCoupling: FrameCoupling | null;
     /** None where the node does not tell. */
     readonly passMemory: readonly PassMemory[];
+    /** None where the node does not tell. */
+    readonly passFlops: readonly PassFlops[];
   }[];
 }
 
@@ -117,6 +119,18 @@ export interface PassMemory {
   readonly lowMemory: boolean;
   readonly fixedBytes: number;
   readonly bytesPerPixel: number;
+}
+
+/**
+ * What a pass takes of floating-point operations: so many for each pixel of each frame, and more
+ * for each pair of pixels of a frame, since attention compares them.
+ */
+export interface PassFlops {
+  readonly kind: PassKind;
+  /** Gradients with the setting `memory: low`. */
+  readonly lowMemory: boolean;
+  readonly flopsPerPixel: number;
+  readonly flopsPerPixelPair: number;
 }
 
 /** What nodes that share the frames of a clip exchange in a pass. */

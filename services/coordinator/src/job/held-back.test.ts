@@ -5,7 +5,9 @@ import { ACluster } from "./testing/a-cluster.js";
 import { someSettings } from "./testing/an-edit.js";
 
 const frameCoupling = { waits: 1, haloBytesPerPixel: 0, siteBytesPerPixel: 0 };
-const models = [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling, passMemory: [] }];
+const models = [
+  { hash: "m", name: "M", tunedParameters: 1, frameCoupling, passMemory: [], passFlops: [] },
+];
 const size = { modelHash: "m", frames: 4, pixelsPerFrame: 64, passesAtOnce: 1 };
 /** A pass takes 100 s: it is worth a while to get ready. */
 const rates: NodeRates = {

@@ -5,7 +5,14 @@ import { someSettings } from "./testing/an-edit.js";
 
 /** Four draws of a second each; every step, half of 4 MB and as much again crosses. */
 const models = [
-  { hash: "m", name: "M", tunedParameters: 1e6, frameCoupling: null, passMemory: [] },
+  {
+    hash: "m",
+    name: "M",
+    tunedParameters: 1e6,
+    frameCoupling: null,
+    passMemory: [],
+    passFlops: [],
+  },
 ];
 const ratesAt = (bytesPerSecond: number, drawMs = 1_000): NodeRates => ({
   ...{ flopsPerSecond: 1, bytesPerSecond, roundTripMs: 1 },

@@ -201,7 +201,9 @@ describe("lendPeers", () => {
 
 describe("lendPeers, where frames were asked for", () => {
   const frameCoupling = { waits: 1, haloBytesPerPixel: 0, siteBytesPerPixel: 0 };
-  const models = [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling, passMemory: [] }];
+  const models = [
+    { hash: "m", name: "M", tunedParameters: 1, frameCoupling, passMemory: [], passFlops: [] },
+  ];
 
   /** An edit on three nodes, up to its inversion. */
   function inverting(change: Partial<EditSpec> = {}): ACluster {
@@ -267,7 +269,9 @@ describe("lendPeers, where frames were asked for", () => {
 
 describe("lendPeers, where sharing frames is faster", () => {
   const frameCoupling = { waits: 1, haloBytesPerPixel: 0, siteBytesPerPixel: 0 };
-  const models = [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling, passMemory: [] }];
+  const models = [
+    { hash: "m", name: "M", tunedParameters: 1, frameCoupling, passMemory: [], passFlops: [] },
+  ];
   /** A pass takes 10 s: it is worth a while to get ready. */
   const slow = { ...rates(), passes: rates().passes.map((each) => ({ ...each, ...tenSeconds })) };
 

@@ -16,7 +16,9 @@ const passMemory: NodeInfo["models"][number]["passMemory"] = [
   { kind: "encode", lowMemory: false, fixedBytes: 0, bytesPerPixel: MB / 2 },
   { kind: "decode", lowMemory: false, fixedBytes: 0, bytesPerPixel: MB / 2 },
 ];
-const models = [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling: null, passMemory }];
+const models = [
+  { hash: "m", name: "M", tunedParameters: 1, frameCoupling: null, passMemory, passFlops: [] },
+];
 const withMemory = (megabytes: number, numericsId = "n"): Partial<NodeInfo> => ({
   ...{ models, memoryBytes: megabytes * MB, numericsId },
 });

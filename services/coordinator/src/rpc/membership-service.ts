@@ -18,7 +18,7 @@ import type { NodeView } from "../job/cluster-state.js";
 import type { Phase } from "../job/edit-record.js";
 import type { Reign } from "../loop/reign.js";
 import type { Cluster } from "./cluster.js";
-import { memoryOf, ratesMessage, ratesOf } from "./node-rates.js";
+import { flopsOf, memoryOf, ratesMessage, ratesOf } from "./node-rates.js";
 import { scale } from "./scale.js";
 
 const heartbeatsPerLease = 4;
@@ -87,9 +87,10 @@ function join(cluster: Cluster, request: JoinRequest, metadata: Metadata): JoinR
   const { nodeId, incarnation, protocolVersion, address, memoryBytes } = node;
   const { engine, numericsId } = node;
   const rates = ratesOf(request.rates);
-  const models = node.models.map(({ frameCoupling = null, passMemory, ...model }) => {
+  const models = node.models.map(({ frameCoupling = null, ...model }) => {
     const { hash, name, tunedParameters } = model;
-    return { hash, name, tunedParameters, frameCoupling, passMemory: memoryOf(passMemory) };
+    const [passMemory, passFlops] = [memoryOf(model.passMemory), flopsOf(model.passFlops)];
+    return { hash, name, tunedParameters, frameCoupling, passMemory, passFlops };
   });
   const terms = { engine, numericsId, models };
   const info = { nodeId, incarnation, protocolVersion, address, memoryBytes, ...terms };

@@ -1,10 +1,11 @@
 import { badMessage, decodeNodeRates } from "@retake/wire/decoders";
 import {
+  type PassFlops as FlopsMessage,
   PassKind as Kind,
   type PassMemory as MemoryMessage,
   type NodeRates as RatesMessage,
 } from "@retake/wire/membership";
-import type { NodeRates, PassKind, PassMemory } from "../job/cluster-state.js";
+import type { NodeRates, PassFlops, PassKind, PassMemory } from "../job/cluster-state.js";
 
 const kinds: Readonly<Record<PassKind, Kind>> = {
   unet: Kind.PASS_KIND_UNET,
@@ -25,6 +26,11 @@ export function ratesOf(message: RatesMessage | undefined): NodeRates {
 /** @throws RetakeError  `bad-message` */
 export function memoryOf(messages: readonly MemoryMessage[]): readonly PassMemory[] {
   return messages.map(({ kind, ...memory }) => ({ ...memory, kind: kindOf(kind) }));
+}
+
+/** @throws RetakeError  `bad-message` */
+export function flopsOf(messages: readonly FlopsMessage[]): readonly PassFlops[] {
+  return messages.map(({ kind, ...flops }) => ({ ...flops, kind: kindOf(kind) }));
 }
 
 function kindOf(kind: Kind): PassKind {

@@ -27,7 +27,7 @@ import { createEngine } from "../runtime/create-engine.js";
 import type { Engine, EngineName } from "../runtime/engine.js";
 import { openModelFiles } from "../tasks/model-files.js";
 import { openModel } from "../tasks/open-model.js";
-import { knownPassMemory } from "../tasks/pass-memory.js";
+import { knownPassDemands } from "../tasks/pass-demands.js";
 import { ArtifactCache } from "./artifact-cache.js";
 import { CallDesk } from "./call-desk.js";
 import type { CoordinatorLink } from "./coordinator-link.js";
@@ -225,8 +225,8 @@ async function openModels(
   const engine = await createEngine(engineName, { threads, cacheDir });
   const served: ServedModel[] = [];
   for (const model of files) {
-    const passMemory = await knownPassMemory(model, cacheDir);
-    served.push({ model: openModel(model, engine, meter), passMemory });
+    const passDemands = await knownPassDemands(model, cacheDir);
+    served.push({ model: openModel(model, engine, meter), passDemands });
   }
   return { engine, served };
 }

@@ -1,15 +1,10 @@
 import { Code, RetakeError } from "@retake/errors";
-import {
-  type FrameCoupling,
-  type PassMemory as MemoryMessage,
-  type ModelInfo,
-  PassKind,
-} from "@retake/wire/membership";
+import { type FrameCoupling, type ModelInfo, PassKind } from "@retake/wire/membership";
 import type { HostTensor } from "../runtime/engine.js";
 import { encodePrompts } from "../tasks/encode-prompts.js";
 import type { ModelFiles } from "../tasks/model-files.js";
 import type { Model } from "../tasks/open-model.js";
-import type { PassMemory } from "../tasks/pass-memory.js";
+import type { PassDemand } from "../tasks/pass-demands.js";
 import { frameCouplingPerPixel, type PassName } from "../tasks/predict-cost.js";
 import type { TaskControl } from "../tasks/task-control.js";
 import { tuningLayout } from "../tasks/tuned-tensors.js";
@@ -29,14 +24,26 @@ const passKinds: Partial<Readonly<Record<PassName, PassKind>>> = {
   "vae-decode": PassKind.PASS_KIND_DECODE,
 };
 
-function memoryMessage({ pass, ...memory }: PassMemory): MemoryMessage {
-  return { kind: passKinds[pass] ?? PassKind.PASS_KIND_UNSPECIFIED, ...memory };
+function demandMessages(
+  demands: readonly PassDemand[],
+): Pick<ModelInfo, "passMemory" | "passFlops"> {
+  const kinds = demands.map(({ pass, lowMemory, ...demand }) => {
+    return { ...demand, kind: passKinds[pass] ?? PassKind.PASS_KIND_UNSPECIFIED, lowMemory };
+  });
+  return {
+    passMemory: kinds.map(({ kind, lowMemory, fixedBytes, bytesPerPixel }) => {
+      return { kind, lowMemory, fixedBytes, bytesPerPixel };
+    }),
+    passFlops: kinds.map(({ kind, lowMemory, flopsPerPixel, flopsPerPixelPair }) => {
+      return { kind, lowMemory, flopsPerPixel, flopsPerPixelPair };
+    }),
+  };
 }
 
 /** A model that is served, and what its passes take. */
 export interface ServedModel {
   readonly model: Model;
-  readonly passMemory: readonly PassMemory[];
+  readonly passDemands: readonly PassDemand[];
 }
 
 /** The models that a node serves, on one engine. */
@@ -53,13 +60,13 @@ export class ModelShelf {
   }
 
   get infos(): readonly ModelInfo[] {
-    return this.#served.map(({ model: { files }, passMemory }) => ({
+    return this.#served.map(({ model: { files }, passDemands }) => ({
       ...{ hash: files.hash, name: files.name, pictureSide: files.pictureSide },
       cardJson: files.card === undefined ? "" : JSON.stringify(files.card),
       timestepCount: files.schedule.timestepCount,
       tunedParameters: tuningLayout(files, "paper").length,
       frameCoupling: couplingOf(files),
-      passMemory: passMemory.map(memoryMessage),
+      ...demandMessages(passDemands),
     }));
   }
 

@@ -55,7 +55,16 @@ export class ACluster {
         memoryBytes: 100,
         engine: "e",
         numericsId: "n",
-        models: [{ hash: "m", name: "M", tunedParameters: 1, frameCoupling: null, passMemory: [] }],
+        models: [
+          {
+            hash: "m",
+            name: "M",
+            tunedParameters: 1,
+            frameCoupling: null,
+            passMemory: [],
+            passFlops: [],
+          },
+        ],
       },
       ...change,
     };

@@ -182,6 +182,7 @@ export interface ModelInfo {
   readonly tunedParameters: number;
   readonly frameCoupling: FrameCoupling | undefined;
   readonly passMemory: readonly PassMemory[];
+  readonly passFlops: readonly PassFlops[];
 }
 
 /** What nodes that share the frames of a clip exchange in a pass of the U-Net. */
@@ -204,6 +205,18 @@ export interface PassMemory {
   readonly lowMemory: boolean;
   readonly fixedBytes: number;
   readonly bytesPerPixel: number;
+}
+
+/**
+ * What a pass takes of floating-point operations, by its graph: so many for each pixel of each frame,
+ * and so many more for each pair of pixels of a frame, since attention compares them.
+ */
+export interface PassFlops {
+  readonly kind: PassKind;
+  /** Gradients, computed with the setting memory: low. */
+  readonly lowMemory: boolean;
+  readonly flopsPerPixel: number;
+  readonly flopsPerPixelPair: number;
 }
 
 /** How long a pass took lately, of so many frames of so many pixels; or as many as run at once. */
@@ -502,6 +515,7 @@ function createBaseModelInfo(): ModelInfo {
     tunedParameters: 0,
     frameCoupling: undefined,
     passMemory: [],
+    passFlops: [],
   };
 }
 
@@ -530,6 +544,9 @@ export const ModelInfo: MessageFns<ModelInfo> = {
     }
     for (const v of message.passMemory) {
       PassMemory.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.passFlops) {
+      PassFlops.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -611,6 +628,14 @@ export const ModelInfo: MessageFns<ModelInfo> = {
             message.passMemory.push(PassMemory.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.passFlops.push(PassFlops.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -638,6 +663,7 @@ export const ModelInfo: MessageFns<ModelInfo> = {
       ? FrameCoupling.fromPartial(object.frameCoupling)
       : undefined;
     message.passMemory = object.passMemory?.map((e) => PassMemory.fromPartial(e)) || [];
+    message.passFlops = object.passFlops?.map((e) => PassFlops.fromPartial(e)) || [];
     return message;
   },
 };
@@ -808,6 +834,97 @@ export const PassMemory: MessageFns<PassMemory> = {
     message.lowMemory = object.lowMemory ?? false;
     message.fixedBytes = object.fixedBytes ?? 0;
     message.bytesPerPixel = object.bytesPerPixel ?? 0;
+    return message;
+  },
+};
+
+function createBasePassFlops(): PassFlops {
+  return { kind: PassKind.PASS_KIND_UNSPECIFIED, lowMemory: false, flopsPerPixel: 0, flopsPerPixelPair: 0 };
+}
+
+export const PassFlops: MessageFns<PassFlops> = {
+  encode(message: PassFlops, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== PassKind.PASS_KIND_UNSPECIFIED) {
+      writer.uint32(8).int32(passKindToNumber(message.kind));
+    }
+    if (message.lowMemory !== false) {
+      writer.uint32(16).bool(message.lowMemory);
+    }
+    if (message.flopsPerPixel !== 0) {
+      writer.uint32(25).double(message.flopsPerPixel);
+    }
+    if (message.flopsPerPixelPair !== 0) {
+      writer.uint32(33).double(message.flopsPerPixelPair);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PassFlops {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePassFlops() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = passKindFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lowMemory = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.flopsPerPixel = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.flopsPerPixelPair = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PassFlops>, I>>(base?: I): PassFlops {
+    return PassFlops.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PassFlops>, I>>(object: I): PassFlops {
+    const message = createBasePassFlops() as any;
+    message.kind = object.kind ?? PassKind.PASS_KIND_UNSPECIFIED;
+    message.lowMemory = object.lowMemory ?? false;
+    message.flopsPerPixel = object.flopsPerPixel ?? 0;
+    message.flopsPerPixelPair = object.flopsPerPixelPair ?? 0;
     return message;
   },
 };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ModelFiles, openModelFiles } from "./model-files.js";
-import { passMemoryOf } from "./pass-memory.js";
+import { passDemandsOf } from "./pass-demands.js";
 import { predictCost } from "./predict-cost.js";
 
 const source = fileURLToPath(new URL("../../../../models/demo", import.meta.url));
@@ -18,9 +18,9 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const processBytes = 300e6;
 
-describe("passMemoryOf", () => {
+describe("passDemandsOf", () => {
   it("tells of a size that it did not trace about what the graph of that size takes", () => {
-    const lines = passMemoryOf(files);
+    const lines = passDemandsOf(files);
     const size = { frames: 16, height: 160, width: 96 };
     const pixels = size.frames * size.height * size.width;
     for (const memory of ["fast", "low"] as const) {
@@ -37,9 +37,30 @@ describe("passMemoryOf", () => {
     }
   });
 
+  it("tells of other sizes about as many operations as their graphs count", () => {
+    const lines = passDemandsOf(files);
+    const sizes = [
+      { frames: 16, height: 160, width: 96 },
+      { frames: 8, height: 512, width: 512 },
+    ];
+    for (const { frames, height, width } of sizes) {
+      const exact = predictCost(files, {
+        ...{ frames, height, width, branches: 1, framesPerPass: frames },
+        tuning: { mode: "paper", memory: "low" },
+      });
+      for (const { pass, lowMemory, flopsPerPixel, flopsPerPixelPair } of lines) {
+        if (lowMemory !== (pass === "unet-gradients")) continue;
+        const pixels = height * width;
+        const told = frames * pixels * (flopsPerPixel + flopsPerPixelPair * pixels);
+        const ratio = told / (exact[pass]?.flops ?? 0);
+        expect([pass, ratio > 0.8 && ratio < 1.25, ratio]).toEqual([pass, true, ratio]);
+      }
+    }
+  });
+
   it("says that gradients take more than a forward pass, and less with memory low", () => {
     const perPixel = (pass: string, lowMemory: boolean): number =>
-      passMemoryOf(files).find((line) => line.pass === pass && line.lowMemory === lowMemory)
+      passDemandsOf(files).find((line) => line.pass === pass && line.lowMemory === lowMemory)
         ?.bytesPerPixel ?? 0;
     expect(perPixel("unet", false)).toBeGreaterThan(0);
     expect(perPixel("unet-gradients", true)).toBeGreaterThan(2 * perPixel("unet", false));
