@@ -122,6 +122,7 @@ export const reasons = [
   // the store
   "bad-id",
   "record-malformed",
+  "record-newer",
   "record-too-large",
   "artifact-too-large",
   "upload-busy",

@@ -1,3 +1,4 @@
+import { Code, RetakeError } from "@retake/errors";
 import { decodeCommitRecord, encodeCommitRecord } from "@retake/wire/exchange";
 import type { CommitRecord } from "../job/commit-record.js";
 import type { EditRecord } from "../job/edit-record.js";
@@ -28,6 +29,11 @@ interface StoredRecord {
 
 function decodeStored(stored: unknown): StoredRecord {
   const { format, record } = Object(stored);
+  if (typeof format === "number" && format > formatVersion) {
+    const what = `expected format ${formatVersion}, got ${format}`;
+    const message = `edit record: ${what}, of a later release; run that release on this store`;
+    throw new RetakeError(Code.FailedPrecondition, "record-newer", message);
+  }
   if (format !== formatVersion) {
     const problem = `expected format ${formatVersion}, got ${String(format)}`;
     throw malformed("edit record", { problem });
