@@ -78,6 +78,22 @@ async function proto() {
   return code === 0 ? (await runChild(buf, ["generate"], options)).code : code;
 }
 
+/** Of each decoder of what other processes send or a store holds; a failure prints its seed. */
+const casesPerDecoder = 20_000;
+const decoderTests = [
+  ...["packages/wire/src/decoders", "packages/wire/src/exchange-codec"],
+  ...["services/coordinator/src/loop/record-codec", "packages/cli/src/cluster/batch-line"],
+];
+
+/** For the night: generated cases, many more than `npm test` takes. */
+async function decoders() {
+  const env = { ...process.env, RETAKE_CASES: `${casesPerDecoder}` };
+  const vitest = join(root, "node_modules/.bin/vitest");
+  const code = await build();
+  const options = { cwd: root, env };
+  return code === 0 ? (await runChild(vitest, ["run", ...decoderTests], options)).code : code;
+}
+
 /** Builds what is imported, then runs a program of this repository. */
 async function built(/** @type {string} */ path, /** @type {readonly string[]} */ args) {
   const code = await build();
@@ -127,6 +143,7 @@ const tasks = {
   bench: { needsFfmpeg: true, run: bench },
   "demo-model": { needsFfmpeg: true, run: demoModel },
   k8s: { needsFfmpeg: true, run: (args) => built("dist/test/k8s/run.js", args) },
+  "test:decoders": { needsFfmpeg: false, run: decoders },
   "test:matrix": { needsFfmpeg: true, run: (args) => built("scripts/node-matrix.mjs", args) },
 };
 

@@ -77,7 +77,7 @@ describe("batchLines", () => {
           if ("error" in line) expect(line.error.reason).not.toBe("bug");
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: Number(process.env["RETAKE_CASES"] ?? 1000) },
     );
   });
 });

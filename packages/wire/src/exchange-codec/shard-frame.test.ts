@@ -136,7 +136,7 @@ describe("encodeShardFrame and decodeShardFrame", () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: Number(process.env["RETAKE_CASES"] ?? 2000) },
     );
   });
 });

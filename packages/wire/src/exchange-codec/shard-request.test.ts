@@ -43,7 +43,7 @@ describe("encodeShardRequest and decodeShardRequest", () => {
           expect.objectContaining({ reason: "bad-message" }),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: Number(process.env["RETAKE_CASES"] ?? 2000) },
     );
   });
 });
