@@ -17,6 +17,7 @@ export {
   handleUnary,
   type StreamContext,
 } from "./calls/server-handlers.js";
+export { typedRequests } from "./calls/typed-requests.js";
 export {
   assertDigest,
   ChunkReceiver,

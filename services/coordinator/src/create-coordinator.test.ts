@@ -298,6 +298,14 @@ describe("createCoordinator", () => {
     expect(text).toMatch(/retake_events_total\{kind="submitted"\} \d/);
     expect(text).toMatch(/retake_nodes\{state="ready"\} 1/);
     expect(text).toMatch(/retake_epoch 1/);
+    const failed = /^retake_calls_failed_total\{method="([\w.]+)",reason="([\w-]+)"\} [1-9]/gm;
+    expect([...text.matchAll(failed)].map(([, method, reason]) => `${method} ${reason}`)).toEqual(
+      expect.arrayContaining([
+        ...["EditService.Get edit-unknown", "EditService.Watch edit-unknown"],
+        ...["EditService.Upload checksum-mismatch", "EditService.Submit model-unknown"],
+        "MembershipService.Join protocol-mismatch",
+      ]),
+    );
     expect(text).toMatch(/retake_jobs_total\{state="canceled",reason="none"\} [1-9]/);
     expect(text).toMatch(/retake_queue_oldest_age_seconds \d/);
     expect(text).toMatch(/retake_build_info\{version="[\d.]+"\} 1/);

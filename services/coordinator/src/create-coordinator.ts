@@ -106,7 +106,7 @@ export async function createCoordinator(options: CoordinatorOptions): Promise<Co
     videos: createVideoProbes(artifacts, workFolder),
     scaler: new PoolScaler(surroundings.pool, { logger }),
     ...{ workFolder, leaseDurationMs: decideOptions.leaseDurationMs },
-    called: (subject) => ({ subject, onError: (error) => logCallError(logger, error) }),
+    called: (subject) => ({ subject, onError: callFailed(subject, { metrics, logger }) }),
   };
   const onRefused = refusalTold(metrics, logger);
   const server = await serveGrpc(cluster, {
@@ -325,6 +325,13 @@ const refusalTold =
   (refusal: Refusal): void => {
     metrics.onRefused(refusal);
     logCallError(logger, refusal.error);
+  };
+
+const callFailed =
+  (method: string, { metrics, logger }: { metrics: Metrics; logger: Logger }) =>
+  (error: RetakeError): void => {
+    metrics.onCallFailed(method, error);
+    logCallError(logger, error);
   };
 
 function logCallError(logger: Logger, error: RetakeError): void {

@@ -1,6 +1,7 @@
 import { credentials, type Server } from "@grpc/grpc-js";
 import { Code, RetakeError } from "@retake/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { errorOfStatus } from "../failures/grpc-failure.js";
 import {
   EditServiceClient,
   EditServiceService,
@@ -62,6 +63,26 @@ describe("handlers", () => {
     const watch = readStream(client.watch.bind(client), { id: "e" }, { subject: "trying" });
     await expect(watch.next()).rejects.toMatchObject({ reason: "task-unknown" });
     expect(told).toMatchObject([{ reason: "task-unknown" }]);
+  });
+
+  it("refuse bytes that are no message, which no handler sees", async () => {
+    // A length beyond the end, and a count of events that no number of ours holds.
+    const noMessages = [Buffer.of(0x0a, 0x7f, 0x61), Buffer.from("10" + "ff".repeat(10), "hex")];
+    for (const bytes of noMessages) {
+      for (const method of ["get", "watch"] as const) {
+        const { path } = EditServiceService[method];
+        const raw = (_: unknown): Buffer => bytes;
+        const call = client.makeServerStreamRequest(path, raw, (answer) => answer, {});
+        const failed = new Promise((_, reject) => {
+          call.on("error", reject);
+          call.resume();
+        });
+        const error = errorOfStatus(await failed.catch((thrown: unknown) => thrown), "trying");
+        expect(error).toMatchObject({ code: Code.InvalidArgument, reason: "bad-message" });
+        expect(error.message).toContain(path);
+      }
+    }
+    expect(told.map(({ reason }) => reason)).toEqual(Array(4).fill("bad-message"));
   });
 
   it("abort their signal when the caller waits no longer", async () => {

@@ -12,6 +12,7 @@ import { statusOf } from "../failures/grpc-failure.js";
 import type { Role } from "../tls/role.js";
 import { roleOfCall } from "../tls/role-guard.js";
 import { send } from "./send.js";
+import { assertMessage } from "./typed-requests.js";
 
 /** What a handler knows of its call. */
 export interface CallContext {
@@ -52,7 +53,11 @@ export function handleUnary<Request, Response>(
   options: HandlerOptions,
 ): handleUnaryCall<Request, Response> {
   return (call, answer) => {
-    void settled(() => handler(call.request, contextOf(call, options)), options).then((result) =>
+    const answered = async (): Promise<Response> => {
+      assertMessage(call.request);
+      return handler(call.request, contextOf(call, options));
+    };
+    void settled(answered, options).then((result) =>
       result.ok ? answer(null, result.value) : answer(result.status),
     );
   };
@@ -64,9 +69,11 @@ export function handleServerStream<Request, Response>(
   options: HandlerOptions,
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
-    void settled(() => handler(call.request, streamContextOf(call, options)), options).then(
-      (result) => endStream(call, result),
-    );
+    const answered = async (): Promise<void> => {
+      assertMessage(call.request);
+      await handler(call.request, streamContextOf(call, options));
+    };
+    void settled(answered, options).then((result) => endStream(call, result));
   };
 }
 
@@ -151,6 +158,7 @@ async function* requestsOf<Request>(
 ): AsyncGenerator<Request, void, undefined> {
   try {
     for await (const request of call.iterator({ destroyOnReturn: false })) {
+      assertMessage(request);
       yield request as Request;
     }
   } catch (thrown) {

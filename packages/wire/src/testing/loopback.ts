@@ -5,6 +5,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { serverOptions } from "../calls/channel-options.js";
+import { typedRequests } from "../calls/typed-requests.js";
 
 export interface Loopback {
   readonly address: string;
@@ -17,7 +18,7 @@ export async function listen(
   handlers: UntypedServiceImplementation,
 ): Promise<Loopback> {
   const server = new Server(serverOptions);
-  server.addService(service, handlers);
+  server.addService(typedRequests(service), handlers);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),

@@ -1,3 +1,4 @@
+import { typedRequests } from "@retake/wire";
 import { ArtifactServiceService } from "@retake/wire/artifact";
 import { EditServiceService } from "@retake/wire/edit";
 import { MembershipServiceService } from "@retake/wire/membership";
@@ -64,9 +65,9 @@ export async function serveGrpc(
 ): Promise<GrpcServer> {
   const { listen, reflects, transport, onRefused } = options;
   const server = createServer(transport, { callers, onRefused });
-  server.addService(EditServiceService, editService(cluster));
-  server.addService(MembershipServiceService, membershipService(cluster));
-  server.addService(ArtifactServiceService, artifactService(cluster));
+  server.addService(typedRequests(EditServiceService), editService(cluster));
+  server.addService(typedRequests(MembershipServiceService), membershipService(cluster));
+  server.addService(typedRequests(ArtifactServiceService), artifactService(cluster));
   const health = new HealthImplementation({ "": "NOT_SERVING" });
   health.addToServer(server);
   if (reflects) await addReflection(server);

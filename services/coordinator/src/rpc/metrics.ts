@@ -12,6 +12,8 @@ export interface Metrics {
   readonly onDecision: (event: CoordinatorEvent, decision: Decision) => void;
   /** Of callers whose certificate is not of the right role. */
   readonly onRefused: (refusal: Refusal) => void;
+  /** Of a method that answers with an error. */
+  readonly onCallFailed: (method: string, about: { readonly reason: string }) => void;
   /** Of what is told to pods of Kubernetes. */
   readonly onPodWriteFailed: (what: "condition" | "event" | "label") => void;
 }
@@ -39,7 +41,7 @@ export function createMetrics(
     ...{ name: "retake_events_refused_total", help: "Events that were refused", registers },
     labelNames: ["reason"],
   });
-  const { calls, podWrites } = outside(registers);
+  const { calls, callsFailed, podWrites } = outside(registers);
   const effects = new Counter({
     ...{ name: "retake_effects_total", help: "What was decided to be done", registers },
     labelNames: ["kind"],
@@ -53,6 +55,7 @@ export function createMetrics(
   const onJobDecision = createJobMetrics(registry, reign, nowUnixMs);
   return {
     registry,
+    onCallFailed: (method, { reason }) => callsFailed.inc({ method, reason }),
     onPodWriteFailed: (what) => podWrites.inc({ what }),
     onRefused: ({ service, caller }) => calls.inc({ service, caller }),
     onDecision: (event, decision) => {
@@ -106,6 +109,10 @@ function outside(registers: Registry[]) {
     calls: new Counter({
       ...{ name: "retake_calls_refused_total", help: "Calls without the right role", registers },
       labelNames: ["service", "caller"],
+    }),
+    callsFailed: new Counter({
+      ...{ name: "retake_calls_failed_total", help: "Calls that were answered with an error" },
+      ...{ labelNames: ["method", "reason"], registers },
     }),
     podWrites: new Counter({
       ...{ name: "retake_pod_writes_failed_total", help: "What pods could not be told", registers },

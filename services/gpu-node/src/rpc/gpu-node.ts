@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Server } from "@grpc/grpc-js";
 import type { RetakeError } from "@retake/errors";
-import { protocolVersion } from "@retake/wire";
+import { protocolVersion, typedRequests } from "@retake/wire";
 import { decodeAddress, decodeArtifactId, decodeNodeId } from "@retake/wire/decoders";
 import type { NodeInfo } from "@retake/wire/membership";
 import { NodeServiceService } from "@retake/wire/node";
@@ -38,7 +38,7 @@ import { ModelShelf, type ServedModel } from "./model-shelf.js";
 import { NatsLink } from "./nats-link.js";
 import type { NodeContext } from "./node-context.js";
 import { NodeMeter } from "./node-meter.js";
-import { createRefusedCounter, serveNodeMetrics } from "./node-metrics.js";
+import { createCallCounters, serveNodeMetrics } from "./node-metrics.js";
 import { nodeService, peerService } from "./node-services.js";
 import { TaskBoard } from "./task-board.js";
 
@@ -111,7 +111,7 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
   const link = new CoordinatorLinks(coordinators, { token: options.token ?? "", transport });
   const board = new TaskBoard((reason) => logger.debug({ nodeId, reason }, "task decision"));
   const nats = new NatsLink(nodeId, transport.nats);
-  const refused = createRefusedCounter();
+  const calls = createCallCounters();
   const { expiresAtMs } = transport;
   const context: NodeContext = {
     ...{ nodeId, transport, board, models: new ModelShelf(opened.served) },
@@ -122,16 +122,20 @@ export async function createGpuNode(options: GpuNodeOptions): Promise<GpuNode> {
     nats: () => nats.connection(),
     onReconnect: (listener) => nats.onReconnect(listener),
     onError: (error) => logError(logger, error),
+    onCallFailed: (method, error) => {
+      calls.failed.inc({ method, reason: error.reason });
+      logError(logger, error);
+    },
   };
   const { server, port, readiness } = await listen(options, context, (refusal) => {
-    refused.inc({ service: refusal.service, caller: refusal.caller });
+    calls.refused.inc({ service: refusal.service, caller: refusal.caller });
     logError(logger, refusal.error);
   });
   const { metricsListen } = options;
   const { isReady } = readiness;
   const metrics =
     metricsListen &&
-    (await serveNodeMetrics(metricsListen, { board, meter, refused, expiresAtMs, isReady }));
+    (await serveNodeMetrics(metricsListen, { board, meter, calls, expiresAtMs, isReady }));
   const host = (options.listen ?? "127.0.0.1:0").replace(/:\d+$/, "");
   const address = options.advertise ?? `${host}:${port}`;
   const info: NodeInfo = {
@@ -278,8 +282,8 @@ async function listen(
   const { token = "" } = options;
   const tokenRule = token === "" ? undefined : { service: "/retake.v1.NodeService", token };
   const server = createServer(context.transport, { callers, tokenRule, onRefused });
-  server.addService(NodeServiceService, nodeService(context));
-  server.addService(PeerServiceService, peerService(context));
+  server.addService(typedRequests(NodeServiceService), nodeService(context));
+  server.addService(typedRequests(PeerServiceService), peerService(context));
   const health = new HealthImplementation({ "": "SERVING" });
   health.addToServer(server);
   const port = await listenAt(server, { address, transport: context.transport });

@@ -42,4 +42,6 @@ export interface NodeContext {
   /** Tells whenever NATS is there again after it was lost; returns what ends it. */
   readonly onReconnect: (listener: () => void) => () => void;
   readonly onError: (error: RetakeError) => void;
+  /** Of a method that answers with an error. */
+  readonly onCallFailed: (method: string, error: RetakeError) => void;
 }

@@ -4,17 +4,29 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { NodeMeter } from "./node-meter.js";
 import type { TaskBoard } from "./task-board.js";
 
-/** Counts calls that were refused for the caller's role. */
-export const createRefusedCounter = (): Counter<"service" | "caller"> =>
-  new Counter({
+export interface CallCounters {
+  /** For the caller's role. */
+  readonly refused: Counter<"service" | "caller">;
+  /** Answered with an error. */
+  readonly failed: Counter<"method" | "reason">;
+}
+
+/** Counts calls that did not do what was asked. */
+export const createCallCounters = (): CallCounters => ({
+  refused: new Counter({
     ...{ name: "retake_node_calls_refused_total", help: "Calls without the right role" },
     ...{ labelNames: ["service", "caller"], registers: [] },
-  });
+  }),
+  failed: new Counter({
+    ...{ name: "retake_node_calls_failed_total", help: "Calls that were answered with an error" },
+    ...{ labelNames: ["method", "reason"], registers: [] },
+  }),
+});
 
 export interface NodeMeasures {
   readonly board: TaskBoard;
   readonly meter: NodeMeter;
-  readonly refused: Counter;
+  readonly calls: CallCounters;
   /** Of the certificate; undefined without one. */
   readonly expiresAtMs: () => number | undefined;
   /** Whether it does not drain. */
@@ -30,11 +42,11 @@ export interface NodeMeasures {
  */
 export async function serveNodeMetrics(
   place: string,
-  { board, meter, refused, expiresAtMs, isReady }: NodeMeasures,
+  { board, meter, calls, expiresAtMs, isReady }: NodeMeasures,
 ): Promise<Server> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  registry.registerMetric(refused);
+  for (const counter of Object.values(calls)) registry.registerMetric(counter);
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       ...{ name, help, registers: [registry] },
