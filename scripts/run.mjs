@@ -70,12 +70,26 @@ async function test(args) {
   return failedCount === 0 ? 0 : 1;
 }
 
-/** Checks the wire's description, and writes the code for it anew: CI fails where it changes. */
+/**
+ * Checks the wire's description, also against what was described before, and writes that and the
+ * code for it anew: CI fails where they change.
+ */
 async function proto() {
   const buf = join(root, "node_modules/.bin/buf");
-  const options = { cwd: join(root, "proto") };
-  const { code } = await runChild(buf, ["lint"], options);
-  return code === 0 ? (await runChild(buf, ["generate"], options)).code : code;
+  const cwd = join(root, "proto");
+  const image = "protocol.binpb";
+  const isNew = !existsSync(join(cwd, image));
+  const steps = [
+    ["lint"],
+    ...(isNew ? [] : [["breaking", "--against", image]]),
+    ["generate"],
+    ["build", "--exclude-source-info", "-o", image],
+  ];
+  for (const args of steps) {
+    const { code } = await runChild(buf, args, { cwd });
+    if (code !== 0) return code;
+  }
+  return 0;
 }
 
 /** Of each decoder of what other processes send or a store holds; a failure prints its seed. */

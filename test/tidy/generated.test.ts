@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,6 +31,43 @@ describe("the generated code of the wire", () => {
     const generated = filesOf(join(folder, place));
     expect(Object.keys(generated).length).toBeGreaterThan(0);
     expect(filesOf(join(root, place))).toEqual(generated);
+  });
+});
+
+describe("the image of the protocol", () => {
+  const buf = join(root, "node_modules/.bin/buf");
+  const proto = join(root, "proto");
+  let folder = "";
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "retake-image-"));
+    cpSync(proto, folder, { recursive: true });
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const run = (...args: readonly string[]) =>
+    spawnSync(buf, args, { cwd: folder, encoding: "utf8" });
+
+  it("is what proto/ describes; npm run proto writes it anew", () => {
+    const { status } = run("build", "--exclude-source-info", "-o", "now.binpb");
+    expect(status).toBe(0);
+    const [kept, now] = ["protocol.binpb", "now.binpb"].map((name) =>
+      readFileSync(join(folder, name), "base64"),
+    );
+    expect(now).toBe(kept);
+  });
+
+  it.each([
+    ["takes another number", "string engine = 7;", "string engine = 70;"],
+    ["takes another type", "uint32 threads = 9;", "string threads = 9;"],
+    ["goes", "  string version = 6;\n", ""],
+  ])("lets buf refuse a field that %s", (_, before, after) => {
+    const path = join(folder, "retake/v1/membership.proto");
+    const text = readFileSync(path, "utf8");
+    expect(text).toContain(before);
+    writeFileSync(path, text.replace(before, after));
+    const { status, stdout } = run("breaking", "--against", "protocol.binpb");
+    writeFileSync(path, text);
+    expect([status, stdout]).toEqual([100, expect.stringContaining("NodeInfo")]);
+    expect(run("breaking", "--against", "protocol.binpb").status).toBe(0);
   });
 });
 
