@@ -9,7 +9,7 @@ import { atMost, publishReport, type Row, runBench } from "./report.js";
 
 const usage = `npm run bench:decisions -- [options]
   --nodes N      default 1000
-  --scene N      only the first, second or third of the edits
+  --scene N      only the first, second, third or fourth of the edits
   --record       write the table to bench/RESULTS.md`;
 
 /** Of a decision, for each task that it begins: as many plans as that are made. */
@@ -20,6 +20,8 @@ const heartbeatShareMax = 0.5;
 interface Scene {
   readonly name: string;
   readonly edits: readonly EditSize[];
+  /** Else as many as were asked for. */
+  readonly nodeCount?: number;
 }
 
 const scenes: readonly Scene[] = [
@@ -31,9 +33,17 @@ const scenes: readonly Scene[] = [
       return { prompts: 4, draws: 4, tenant: `t${at % 3}` };
     }),
   },
+  {
+    name: "900 edits of 3 tenants on 4 nodes",
+    edits: Array.from({ length: 900 }, (_, at) => {
+      return { prompts: 1, draws: 1, tenant: `t${at % 3}` };
+    }),
+    nodeCount: 4,
+  },
 ];
 
-function rowsOf({ name, edits }: Scene, nodeCount: number): readonly Row[] {
+function rowsOf({ name, edits, nodeCount: own }: Scene, askedCount: number): readonly Row[] {
+  const nodeCount = own ?? askedCount;
   const run = new DecidedEdits(nodeCount);
   run.submit(edits);
   run.untilAllEnd();

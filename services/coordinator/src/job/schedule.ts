@@ -38,7 +38,7 @@ export function settle(turn: Turn, cause: CoordinatorEvent["kind"]): void {
   settleCanceled(turn);
   if (!turn.state.isStoreFull) {
     planPrompts(turn);
-    if (hasFreeHand(turn)) assign(turn, "here");
+    if (hasRoom(turn, "here")) assign(turn, "here");
     if (hasFreeNode(turn)) {
       cutPasses(turn);
       assign(turn, "nodes");
@@ -113,7 +113,8 @@ function assign(turn: Turn, place: Place): void {
   }
   putShares(turn, place, joinedShares(turn.state.shares[place], [...present]));
   for (const records of waiting.values()) records.sort(comparedEdits);
-  for (;;) {
+  // Of thousands that wait, none is looked at any more when there is no room for another.
+  while (hasRoom(turn, place)) {
     const tenant = nextTenant([...waiting.keys()], turn.state.shares[place]);
     if (tenant === undefined) return;
     const records = waiting.get(tenant) ?? [];
@@ -136,6 +137,9 @@ const hasFreeNode = ({ state }: Turn): boolean => {
   for (const node of state.nodes.values()) if (isIdle(node, state.leaseClock.nowMs)) return true;
   return false;
 };
+
+const hasRoom = (turn: Turn, place: Place): boolean =>
+  place === "here" ? hasFreeHand(turn) : hasFreeNode(turn);
 
 /** Whether this process may run another ffmpeg. */
 function hasFreeHand({ state, options }: Turn): boolean {
@@ -182,7 +186,6 @@ function startOne(
   const { record } = editOf(turn, editId);
   for (const unit of unitsOf(turn, record, place)) {
     if (place === "here") {
-      if (!hasFreeHand(turn)) return false;
       const task = addTask(turn, editId, { ...unit, node: null });
       turn.effects.push({ kind: "run-here", editId, task, record });
       because(turn, `${unit.kind} begins`, { editId });
