@@ -4,7 +4,7 @@ import type { CollectGarbageRequest, CollectGarbageResponse } from "@retake/wire
 import { wholeNumber } from "@retake/wire/decoders";
 import type { Logger } from "pino";
 import { type EditRecord, isTerminal } from "../job/edit-record.js";
-import { collectGarbage } from "../store/collect-garbage.js";
+import { collectGarbage, countUnreadable } from "../store/collect-garbage.js";
 import { decideGarbage, type KeptEdit } from "../store/retention.js";
 import type { Cluster } from "./cluster.js";
 
@@ -70,7 +70,11 @@ export async function removeGarbage(
   const { artifacts, stores } = cluster;
   const reign = cluster.reign();
   // The artifacts first: what an edit names that comes meanwhile is too young to go.
-  const kept = { artifacts: await artifacts.list(), edits: [...reign.storedRecords].map(keptEdit) };
+  const kept = {
+    artifacts: await artifacts.list(),
+    edits: [...reign.storedRecords].map(keptEdit),
+    unreadableCount: await countUnreadable(stores.records),
+  };
   const decision = decideGarbage(kept, cluster.nowUnixMs(), options);
   const { freedBytes, keptBytes, reason } = decision;
   if (request.dryRun) {

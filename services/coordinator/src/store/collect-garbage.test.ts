@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { collectGarbage } from "./collect-garbage.js";
+import { collectGarbage, countUnreadable } from "./collect-garbage.js";
+import { pageRecordsMax } from "./limits.js";
 import { createMemoryArtifacts } from "./memory-artifacts.js";
+import { createMemoryRecords } from "./memory-records.js";
 import { createMemoryStores } from "./memory-stores.js";
 import { decideGarbage } from "./retention.js";
 import { source } from "./testing/artifact-contract.js";
@@ -27,13 +29,27 @@ async function setUp() {
     { id: "ended", endedUnixMs: 0, artifactIds: [own.id] },
     { id: "open", endedUnixMs: undefined, artifactIds: [used.id] },
   ];
-  const decide = async () =>
-    decideGarbage({ edits, artifacts: await artifacts.list() }, nowUnixMs, options);
+  const decide = async () => {
+    const unreadableCount = await countUnreadable(stores.records);
+    const kept = { edits, artifacts: await artifacts.list(), unreadableCount };
+    return decideGarbage(kept, nowUnixMs, options);
+  };
   const setNow = (unixMs: number) => {
     nowUnixMs = unixMs;
   };
   return { stores, artifacts, own, used, lost, decide, setNow };
 }
+
+describe("countUnreadable", () => {
+  it("counts the records that the codec refuses, on every page", async () => {
+    const records = createMemoryRecords(sampleCodec);
+    const count = 2 * pageRecordsMax + 1;
+    for (let at = 0; at < count; at += 1) {
+      await records.create(`e${at}`, { text: at % 2 === 0 ? "refuse me" : "known" });
+    }
+    expect(await countUnreadable(records)).toBe(pageRecordsMax + 1);
+  });
+});
 
 describe("collectGarbage", () => {
   it("removes an expired edit whole and leaves the open one whole", async () => {

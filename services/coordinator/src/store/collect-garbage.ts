@@ -1,5 +1,6 @@
 import type { ArtifactStore } from "./artifact-store.js";
 import type { Commit } from "./commit-log.js";
+import type { RecordStore } from "./record-store.js";
 import type { GarbageDecision } from "./retention.js";
 import type { Stores } from "./stores.js";
 
@@ -8,6 +9,18 @@ export interface Collected {
   readonly artifacts: number;
   /** What was used again since the decision, and stays. */
   readonly left: number;
+}
+
+/** Records that the codec of a store refuses: nobody knows what they name. */
+export async function countUnreadable<Value>(records: RecordStore<Value>): Promise<number> {
+  let count = 0;
+  let after: string | undefined;
+  do {
+    const page = await records.list(after === undefined ? {} : { after });
+    count += page.unreadable.length;
+    after = page.next;
+  } while (after !== undefined);
+  return count;
 }
 
 /**

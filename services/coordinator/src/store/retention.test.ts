@@ -8,11 +8,12 @@ const edit = (id: string, endedUnixMs: number | undefined, ...artifactIds: strin
   endedUnixMs,
   artifactIds,
 });
+const allRead = { unreadableCount: 0 };
 const idsOf = (removals: readonly { readonly id: string }[]) => removals.map(({ id }) => id);
 
 describe("decideGarbage", () => {
   it("removes what no edit names once it is old enough, and not a moment before", () => {
-    const kept = { edits: [], artifacts: [artifact("a", 50)] };
+    const kept = { ...allRead, edits: [], artifacts: [artifact("a", 50)] };
     expect(decideGarbage(kept, 59, options).artifacts).toEqual([]);
     expect(decideGarbage(kept, 60, options).artifacts).toEqual([
       { id: "a", reason: "no edit names it" },
@@ -21,7 +22,7 @@ describe("decideGarbage", () => {
 
   it("removes an ended edit at its age, and what only it names", () => {
     const edits = [edit("e", 0, "own", "shared"), edit("open", undefined, "shared")];
-    const kept = { edits, artifacts: [artifact("own"), artifact("shared")] };
+    const kept = { ...allRead, edits, artifacts: [artifact("own"), artifact("shared")] };
     expect(decideGarbage(kept, 99, options)).toMatchObject({ edits: [], artifacts: [] });
     const decision = decideGarbage(kept, 100, options);
     expect(idsOf(decision.edits)).toEqual(["e"]);
@@ -31,13 +32,25 @@ describe("decideGarbage", () => {
   });
 
   it("keeps what was uploaded again lately, though only an expired edit names it", () => {
-    const kept = { edits: [edit("e", 0, "a")], artifacts: [artifact("a", 995)] };
+    const kept = { ...allRead, edits: [edit("e", 0, "a")], artifacts: [artifact("a", 995)] };
     const decision = decideGarbage(kept, 1000, options);
     expect([idsOf(decision.edits), idsOf(decision.artifacts)]).toEqual([["e"], []]);
   });
 
+  it("keeps all artifacts while a record cannot be read: it may name any of them", () => {
+    const edits = [edit("e", 0, "a")];
+    const kept = { unreadableCount: 1, edits, artifacts: [artifact("a"), artifact("b")] };
+    const decision = decideGarbage(kept, 1000, options);
+    expect([idsOf(decision.edits), idsOf(decision.artifacts)]).toEqual([["e"], []]);
+    expect(decision).toMatchObject({ freedBytes: 0, keptBytes: 10 });
+    expect(decision.reason).toBe(
+      "1 of 1 edits and 0 of 2 artifacts may go: 0 of 10 bytes; 1 records cannot be read",
+    );
+  });
+
   it("keeps more, never less, when the clock jumped back", () => {
     const kept = {
+      ...allRead,
       edits: [edit("e", 500, "a")],
       artifacts: [artifact("a", 500), artifact("b", 500)],
     };
@@ -52,7 +65,8 @@ describe("decideGarbage", () => {
     ];
     const artifacts = ["a", "b", "c", "d"].map((id) => artifact(id));
     for (let nowMs = 0; nowMs < 1100; nowMs += 10) {
-      const removed = idsOf(decideGarbage({ edits, artifacts }, nowMs, options).artifacts);
+      const kept = { ...allRead, edits, artifacts };
+      const removed = idsOf(decideGarbage(kept, nowMs, options).artifacts);
       expect(removed).not.toContain("a");
       expect(removed).not.toContain("b");
     }

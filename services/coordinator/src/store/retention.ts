@@ -35,9 +35,15 @@ export interface GarbageDecision {
 /**
  * What may go. An edit that is open keeps all it names, whatever its age. A clock that jumped back
  * keeps more; one that jumped ahead removes ended edits early, never an open one's artifacts.
+ * While a record cannot be read, such as one of a later release, no artifact goes: it may name any.
  */
 export function decideGarbage(
-  kept: { readonly edits: readonly KeptEdit[]; readonly artifacts: readonly StoredArtifact[] },
+  kept: {
+    readonly edits: readonly KeptEdit[];
+    readonly artifacts: readonly StoredArtifact[];
+    /** Records of edits that cannot be read. */
+    readonly unreadableCount: number;
+  },
   nowUnixMs: number,
   { editKeptMs, unreferencedKeptMs }: RetentionOptions,
 ): GarbageDecision {
@@ -51,11 +57,13 @@ export function decideGarbage(
   const storedByUnixMs = nowUnixMs - unreferencedKeptMs;
 
   const isGarbage = ({ id, storedUnixMs }: StoredArtifact) =>
-    !live.has(id) && storedUnixMs <= storedByUnixMs;
+    kept.unreadableCount === 0 && !live.has(id) && storedUnixMs <= storedByUnixMs;
   const garbage = kept.artifacts.filter(isGarbage);
   const freedBytes = sumOf(garbage);
   const keptBytes = sumOf(kept.artifacts) - freedBytes;
   const counts = `${expired.length} of ${kept.edits.length} edits`;
+  const { unreadableCount } = kept;
+  const unread = unreadableCount === 0 ? "" : `; ${unreadableCount} records cannot be read`;
   const artifactCounts = `${garbage.length} of ${kept.artifacts.length} artifacts`;
   return {
     edits: expired.map(({ id }) => ({ id, reason: `ended more than ${editKeptMs} ms ago` })),
@@ -68,7 +76,7 @@ export function decideGarbage(
     keptBytes,
     reason:
       `${counts} and ${artifactCounts} may go: ` +
-      `${freedBytes} of ${keptBytes + freedBytes} bytes`,
+      `${freedBytes} of ${keptBytes + freedBytes} bytes${unread}`,
   };
 }
 
