@@ -37,7 +37,7 @@ export interface DrawPartial {
 
 /** A node, as coordinators, other nodes and faults see it. */
 export interface NodePort extends Process {
-  readonly jobs: ReadonlyMap<string, unknown>;
+  readonly jobs: ReadonlyMap<string, { readonly editId: string }>;
   isFull: boolean;
   isCorrupt: boolean;
   start(): void;

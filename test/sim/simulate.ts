@@ -1,4 +1,10 @@
-import { type DecideOptions, decide, defaultOptions, type EditSpec } from "@retake/coordinator/job";
+import {
+  type DecideOptions,
+  decide,
+  defaultOptions,
+  type EditSpec,
+  isTerminal,
+} from "@retake/coordinator/job";
 import { Client } from "./client.js";
 import type { Cluster } from "./cluster.js";
 import { SimCoordinator } from "./coordinator.js";
@@ -138,11 +144,18 @@ function judge({ world, store, coordinators }: Cluster, client: Client): void {
   if (logged !== spec.settings.steps) world.violate(`edit ${editId}: ${logged} steps in the log`);
 }
 
-/** Given time, no node works on for an edit that has ended. */
-function judgeLeaks(cluster: Cluster): void {
-  const { world, nodes } = cluster;
+/**
+ * Given time, no node works on for an edit that has ended. A client that was refused goes on
+ * asking: another coordinator may accept its edit meanwhile, by another clock.
+ */
+function judgeLeaks({ world, store, nodes }: Cluster): void {
   world.run(world.nowMs + 15_000, () => false);
+  const isOpen = (editId: string): boolean => {
+    const record = store.records.get(editId)?.record;
+    return record !== undefined && !isTerminal(record);
+  };
   for (const { name, jobs } of nodes) {
-    if (jobs.size > 0) world.violate(`${name} still runs ${[...jobs.keys()].join(", ")}`);
+    const left = [...jobs].filter(([, { editId }]) => !isOpen(editId)).map(([taskId]) => taskId);
+    if (left.length > 0) world.violate(`${name} still runs ${left.join(", ")}`);
   }
 }

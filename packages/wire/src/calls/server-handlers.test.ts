@@ -71,7 +71,7 @@ describe("handlers", () => {
     for (const bytes of noMessages) {
       for (const method of ["get", "watch"] as const) {
         const { path } = EditServiceService[method];
-        const raw = (_: unknown): Buffer => bytes;
+        const raw = (): Buffer => bytes;
         const call = client.makeServerStreamRequest(path, raw, (answer) => answer, {});
         const failed = new Promise((_, reject) => {
           call.on("error", reject);
