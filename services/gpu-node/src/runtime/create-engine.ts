@@ -167,12 +167,19 @@ function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
   };
 }
 
-/** Workers that small forward passes are shared out among: guidance has two branches. */
-const sharingWorkersMax = 2;
+/**
+ * Which of two workers load a program, the first of them at once. Forward passes of the U-Net are
+ * shared out among both, since guidance has two branches. The tuning's program takes as long to
+ * load as all others: it has one worker, and they the other.
+ */
+function workersOf({ kind }: ProgramSpec): readonly [number, ...number[]] {
+  if (kind === "unet-gradients") return [0];
+  return kind === "unet" ? [1, 0] : [1];
+}
 
 /**
- * Opens an engine in a worker of its own. Forward passes of small networks get a second one, so
- * that two of them take a thread each, instead of one after the other two threads.
+ * Opens an engine in a worker of its own. Small networks get a second one, so that two of their
+ * forward passes take a thread each, instead of one after the other two threads.
  *
  * @throws RetakeError  `engine-unavailable` where this machine cannot run it, saying why
  */
@@ -193,13 +200,17 @@ export async function createEngine(name: EngineName, options: EngineOptions): Pr
     name,
     numericsId: String(numericsId),
     load: async (spec: ProgramSpec, weights: WeightLocations) => {
-      const isWhole = spec.kind === "unet" && spec.shard === undefined;
-      const isShared = isWhole && hasOneThreadPasses(name, weightBytesOf(weights));
-      const wanted = isShared ? Math.min(options.threads, sharingWorkersMax) : 1;
-      while (workers.length < wanted) workers.push(new WorkerCalls(settings));
-      const others = workers.slice(1, wanted).map((worker) => loadOn(worker, spec, weights));
-      const [first, ...rest] = await Promise.all([loadOn(calls, spec, weights), ...others]);
-      return rest.length === 0 ? first : parallelProgram([first, ...rest]);
+      const isWhole = !("shard" in spec) || spec.shard === undefined;
+      const isSmall = isWhole && hasOneThreadPasses(name, weightBytesOf(weights));
+      if (!isSmall || options.threads === 1) return loadOn(calls, spec, weights);
+      if (workers.length === 1) workers.push(new WorkerCalls(settings));
+      const [first, ...others] = workersOf(spec).map((at) => workers[at] ?? calls);
+      const load = (worker = calls) => loadOn(worker, spec, weights);
+      if (others.length === 0) return load(first);
+      return parallelProgram(
+        await load(first),
+        others.map((worker) => () => load(worker)),
+      );
     },
     close: async () => {
       await Promise.all(
