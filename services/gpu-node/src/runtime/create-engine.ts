@@ -168,18 +168,9 @@ function openedTuner(calls: WorkerCalls, tuner: number): Tuner {
 }
 
 /**
- * Which of two workers load a program, the first of them at once. Forward passes of the U-Net are
- * shared out among both, since guidance has two branches. The tuning's program takes as long to
- * load as all others: it has one worker, and they the other.
- */
-function workersOf({ kind }: ProgramSpec): readonly [number, ...number[]] {
-  if (kind === "unet-gradients") return [0];
-  return kind === "unet" ? [1, 0] : [1];
-}
-
-/**
  * Opens an engine in a worker of its own. Small networks get a second one, so that two of their
- * forward passes take a thread each, instead of one after the other two threads.
+ * forward passes take a thread each, instead of one after the other two threads: guidance has two
+ * branches. The tuning's program takes as long to load as all others, and is loaded beside them.
  *
  * @throws RetakeError  `engine-unavailable` where this machine cannot run it, saying why
  */
@@ -203,14 +194,12 @@ export async function createEngine(name: EngineName, options: EngineOptions): Pr
       const isWhole = !("shard" in spec) || spec.shard === undefined;
       const isSmall = isWhole && hasOneThreadPasses(name, weightBytesOf(weights));
       if (!isSmall || options.threads === 1) return loadOn(calls, spec, weights);
-      if (workers.length === 1) workers.push(new WorkerCalls(settings));
-      const [first, ...others] = workersOf(spec).map((at) => workers[at] ?? calls);
-      const load = (worker = calls) => loadOn(worker, spec, weights);
-      if (others.length === 0) return load(first);
-      return parallelProgram(
-        await load(first),
-        others.map((worker) => () => load(worker)),
-      );
+      if (spec.kind === "unet-gradients") return loadOn(calls, spec, weights);
+      const [, second = new WorkerCalls(settings)] = workers;
+      workers[1] = second;
+      const program = await loadOn(second, spec, weights);
+      if (spec.kind !== "unet") return program;
+      return parallelProgram(program, [() => loadOn(calls, spec, weights)]);
     },
     close: async () => {
       await Promise.all(
