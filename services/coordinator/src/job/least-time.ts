@@ -1,6 +1,7 @@
 import type { NodeInfo, NodeView, PassKind } from "./cluster-state.js";
 import type { EditSpec } from "./edit-record.js";
 import { servedModel, serves } from "./pass-memory.js";
+import { iterationsAsked } from "./phase-work.js";
 
 /** What decides how much there is to compute for an edit. */
 export type WorkSizes = Pick<EditSpec, "model" | "prompts" | "settings">;
@@ -42,9 +43,9 @@ export function flopsOfEdit(
   info: Pick<NodeInfo, "models">,
   { model, prompts, settings }: WorkSizes,
 ): number | undefined {
-  const { frames, steps, draws, ddim, strength, guidance } = settings;
+  const { frames, steps, draws, guidance } = settings;
   const size = { frames, pixelsPerFrame: settings.width * settings.height };
-  const iterations = Math.max(1, Math.floor(ddim * strength));
+  const iterations = iterationsAsked(settings);
   const sampled = prompts.length * iterations * (guidance === 1 ? 1 : 2);
   const counts: Readonly<Record<PassKind, number>> = {
     ...{ encode: 1, gradients: steps * draws, unet: iterations + sampled, decode: prompts.length },

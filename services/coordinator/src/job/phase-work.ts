@@ -50,10 +50,14 @@ export function plannedPiece(
   return plannedLayout(workOf(record, piece, nodes), planNodes, layoutsOf(record, piece));
 }
 
+/** Iterations of an inversion or a sampling that settings ask for. */
+export function iterationsAsked({ ddim, strength }: EditSpec["settings"]): number {
+  return Math.max(1, Math.floor(ddim * strength));
+}
+
 /** Of an inversion or a sampling from its beginning. */
 export function iterationsOf({ artifacts, spec }: EditRecord): number {
-  const { ddim, strength } = spec.settings;
-  return artifacts.inverted.total || Math.max(1, Math.floor(ddim * strength));
+  return artifacts.inverted.total || iterationsAsked(spec.settings);
 }
 
 /** The guidance branches of an iteration that are passes of their own. */
