@@ -1,3 +1,4 @@
+import { formOfHeads } from "@retake/model/network";
 import type { GraphNode } from "../graph.js";
 import { inputOf, type Lower, type Lowering, outputOf } from "./lowering.js";
 
@@ -37,16 +38,13 @@ const fused: Lower = (node, to) => {
   to.emitContributed("MultiHeadAttention", inputs, attributes, to.name(outputOf(node)));
 };
 
-/** Up to so many channels, heads are narrow: their products are too thin for the fused kernel. */
-const narrowHeadMax = 8;
-
 /** Up to so many tokens are looked at where scores are stored: what is stored stays small. */
 const storedContextMax = 128;
 
 /**
  * In parts, heads with their channels first, as the model holds narrow ones for the backward pass:
- * with 4 channels a head, half the time of the fused kernel. That follows from widths and context
- * alone, so that frames get the same bits in any company.
+ * their products are too thin for the fused kernel, which takes twice the time for 4 channels. That
+ * follows from widths and context alone, so that frames get the same bits in any company.
  */
 const narrow: Lower = (node, to) => {
   const [query, key, value] = [0, 1, 2].map((position) => inputOf(node, position));
@@ -66,8 +64,10 @@ const narrow: Lower = (node, to) => {
 
 function isNarrow(node: GraphNode, to: Lowering): boolean {
   const [, contextTokens = 1, channels = 1] = to.shape(inputOf(node, 1));
-  const isThin = channels <= narrowHeadMax * Number(node.attributes.heads);
-  return to.options.target === "cpu" && isThin && contextTokens <= storedContextMax;
+  const form = formOfHeads(channels / Number(node.attributes.heads));
+  return (
+    to.options.target === "cpu" && form === "channels-first" && contextTokens <= storedContextMax
+  );
 }
 
 export const attention: Readonly<Record<string, Lower>> = {

@@ -1,4 +1,5 @@
 export { convolutionWeightGradientKernel } from "../operators/convolution.js";
+export { formOfHeads } from "../operators/heads.js";
 export { rootScope, type Scope, withBackwardPass } from "../scope.js";
 export { textEncode } from "../text/text-encoder.js";
 export { unet } from "../unet/unet.js";
