@@ -27,17 +27,21 @@ const convolution: Meaning = ([x, weight, bias], { attributes }) => {
   return tf.transpose(tf.add(y, bias as tf.Tensor), [0, 3, 1, 2]);
 };
 
-/** The gradient with regard to the input of a convolution that keeps a map's size. */
+/** The gradient with regard to the input. */
 const convolutionInputGradient: Meaning = ([dy, weight], { attributes }, shape) => {
-  const [top = 0, left = 0] = attributes["pads"] as number[];
+  const [top = 0, left = 0, bottom = 0, right = 0] = attributes["pads"] as number[];
   const channelsLast = tf.transpose(dy as tf.Tensor, [0, 2, 3, 1]) as tf.Tensor4D;
   const filter = tf.transpose(weight as tf.Tensor, [2, 3, 1, 0]) as tf.Tensor4D;
   const [images = 1, channels = 1, height = 1, width = 1] = shape;
-  const [bottom, right] = (attributes["pads"] as number[]).slice(2);
-  const padded = [height + top + (bottom ?? 0), width + left + (right ?? 0)] as const;
-  const size: [number, number, number, number] = [images, padded[0], padded[1], channels];
+  const [down, across] = [height + top + bottom, width + left + right];
   const stride = Number(attributes["stride"]);
-  const dx = tf.conv2dTranspose(channelsLast, filter, size, stride, "valid");
+  const dx = tf.conv2dTranspose(
+    channelsLast,
+    filter,
+    [images, down, across, channels],
+    stride,
+    "valid",
+  );
   const cut = tf.slice(dx, [0, top, left, 0], [images, height, width, channels]);
   return tf.transpose(cut, [0, 3, 1, 2]);
 };

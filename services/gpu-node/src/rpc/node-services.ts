@@ -29,7 +29,7 @@ import { tuneTask } from "./tune-task.js";
 
 /** What a coordinator may ask of a node. */
 export function nodeService(context: NodeContext) {
-  const called = (subject: string): HandlerOptions => calledFor(context, subject);
+  const called = calledFor(context);
   return {
     prepare: handleUnary(
       (request: PrepareRequest) => prepare(context, request),
@@ -66,7 +66,7 @@ export function nodeService(context: NodeContext) {
 
 /** What a node may ask of another. */
 export function peerService(context: NodeContext) {
-  const called = (subject: string): HandlerOptions => calledFor(context, subject);
+  const called = calledFor(context);
   return {
     pullSnapshot: handleServerStream(
       bound(sendSnapshot, context),
@@ -117,7 +117,9 @@ async function sendSnapshot(
   await tuning.sendSnapshot(committedSteps, (chunk) => stream.send({ chunk }));
 }
 
-const calledFor = ({ onCallFailed }: NodeContext, subject: string): HandlerOptions => ({
-  subject,
-  onError: (error) => onCallFailed(subject, error),
-});
+const calledFor =
+  ({ onCallFailed }: NodeContext) =>
+  (subject: string): HandlerOptions => ({
+    subject,
+    onError: (error) => onCallFailed(subject, error),
+  });
