@@ -6,6 +6,7 @@ export {
   writeDelta,
 } from "./delta/delta.js";
 export { type Checkpoint, openCheckpointFolder } from "./diffusers/open-checkpoint.js";
+export { contentHash } from "./files/content-hash.js";
 export { fetchFromHub, type HubOptions, type HubProgress } from "./hub/fetch-from-hub.js";
 export { openCheckpoint } from "./open-checkpoint.js";
 export {

@@ -1,37 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Graph, type GraphNode, type GraphValue, lowerToOnnx } from "@retake/compile";
+import { lowerToOnnx } from "@retake/compile";
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { blocksBackwardPass, withBlockedConvolutions } from "./blocked-convolutions.js";
-
-const channels = 16;
-const maps = [1, channels, 4, 4];
-
-/** A convolution, and the same exponential of it twice. */
-function twiceComputed(): Graph {
-  const kernel = [channels, channels, 3, 3];
-  const data = new Float32Array(channels * channels * 9).map((_, i) => Math.sin(i));
-  const values: GraphValue[] = [
-    { id: 0, shape: maps, type: "float32", origin: { kind: "input", name: "x" } },
-    { id: 1, shape: kernel, type: "float32", origin: { kind: "constant", data } },
-    { id: 2, shape: [channels], type: "float32", origin: { kind: "fill", value: 0 } },
-  ];
-  const nodes: GraphNode[] = [];
-  const add = (operation: string, inputs: readonly number[], attributes = {}): number => {
-    const id = values.length;
-    const place = { path: "", segment: "", backward: true };
-    const node = { operation, inputs, outputs: [id], attributes, ...place };
-    nodes.push(node);
-    values.push({ id, shape: maps, type: "float32", origin: { kind: "node", node } });
-    return id;
-  };
-  const y = add("Convolution", [0, 1, 2], { stride: 1, pads: [1, 1, 1, 1] });
-  const product = add("Mul", [add("Exp", [y]), add("Exp", [y])]);
-  const inputs = values.filter(({ origin }) => origin.kind === "input");
-  return { nodes, values, inputs, outputs: [{ name: "y", value: product }] };
-}
+import { twiceComputed } from "./testing/convolution-graph.js";
 
 describe("withBlockedConvolutions", () => {
   it.runIf(process.arch === "x64")("blocks convolutions, and fuses nothing", async () => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { contentHash } from "@retake/checkpoint";
 import {
   cutSegments,
   type LoweringOptions,
@@ -17,17 +18,19 @@ import * as ort from "onnxruntime-node";
 import { blocksBackwardPass, withBlockedConvolutions } from "./blocked-convolutions.js";
 import { compiledGraph, isTiled, weightBytesOf } from "./compiled-graph.js";
 import { declaredInput } from "./declared-input.js";
-import type { HostTensors, WeightLocations } from "./engine.js";
+import type { HostTensors, WeightLocation, WeightLocations } from "./engine.js";
 import { OnnxSegments } from "./onnx-segments.js";
 import {
   hidesShapes,
   isForward,
+  keepsOptimized,
   type OnnxEngineName,
   ortVersion,
   type SessionTerms,
   sessionOptions,
 } from "./onnx-session.js";
 import { hostTensors, ortTensor } from "./onnx-tensors.js";
+import { instructionSets, openOptimized } from "./optimized-program.js";
 import { ProgramCache } from "./program-cache.js";
 import type { DeviceFinding, EngineOptions, Runner, RunnerProgram } from "./runner.js";
 
@@ -131,10 +134,30 @@ export class OnnxRunner implements Runner {
     const plain = sessionOptions(this.#name, this.#options, terms);
     const blocks = blocksBackwardPass(this.#name, terms);
     const options = blocks ? withBlockedConvolutions(plain) : plain;
-    const session = await ort.InferenceSession.create(model, options);
+    const session = keepsOptimized(this.#name, terms.weightBytes)
+      ? await this.#openedAsOptimized(model, options, [...weights.values()])
+      : await ort.InferenceSession.create(model, options);
     // What tracing left behind is of the size of a small model's activations.
     collectGarbage();
     return new OnnxProgram(program, session, options.enableProfiling === true);
+  }
+
+  /** Opens a program as it was optimized before, where that is known. */
+  async #openedAsOptimized(
+    model: Uint8Array,
+    options: ort.InferenceSession.SessionOptions,
+    weights: readonly WeightLocation[],
+  ): Promise<ort.InferenceSession> {
+    const { cacheDir, profileDir } = this.#options;
+    const instructions = instructionSets();
+    if (cacheDir === undefined || profileDir !== undefined || instructions === undefined)
+      return ort.InferenceSession.create(model, options);
+    const files = [...new Set(weights.map(({ file }) => file))].sort();
+    const terms = {
+      ...{ model, options, machine: [ortVersion, arch(), instructions] },
+      weightHashes: await Promise.all(files.map((file) => contentHash(file, { cacheDir }))),
+    };
+    return openOptimized(terms, join(cacheDir, "optimized"));
   }
 
   /** One rank's part of a program that exchanges with others: not cached, since it is cut anew. */

@@ -44,6 +44,14 @@ export function hasOneThreadPasses(name: EngineName, weightBytes: number): boole
   return name === "onnx-cpu" && weightBytes <= plannedWeightBytesMax;
 }
 
+/**
+ * Whether a program is kept as ONNX Runtime's optimizer left it: on the CPU, for tiny networks,
+ * which take longer to be optimized than to run. With it, copies of its weights are kept.
+ */
+export function keepsOptimized(name: OnnxEngineName, weightBytes: number): boolean {
+  return name === "onnx-cpu" && weightBytes <= plannedWeightBytesMax;
+}
+
 /** Whether a program has no backward pass. */
 export function isForward(program: Program): boolean {
   return program.outputs.every(({ name }) => name !== "loss");

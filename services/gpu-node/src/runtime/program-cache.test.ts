@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
@@ -55,5 +63,18 @@ describe("ProgramCache", () => {
     mkdirSync(file(), { recursive: true });
     await expect(cache.write("key", model)).rejects.toThrow("key.program");
     expect(readdirSync(folder)).toEqual(["key.program"]);
+  });
+
+  it("removes what was not read for longest, where it may hold only so much", async () => {
+    const bytesMax = 3 * (32 + model.length);
+    const small = new ProgramCache(folder, { bytesMax });
+    const written = ["a", "b", "c"];
+    for (const [at, key] of written.entries()) {
+      await small.write(key, model);
+      utimesSync(join(folder, `${key}.program`), at + 1, at + 1);
+    }
+    await small.read("a");
+    await small.write("d", model);
+    expect(readdirSync(folder).sort()).toEqual(["a", "c", "d"].map((key) => `${key}.program`));
   });
 });
