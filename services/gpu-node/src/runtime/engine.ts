@@ -108,7 +108,8 @@ export interface TunerGradient extends TunerUpdate {
 
 /**
  * Holds the flat vector that is tuned and its moments beside the engine, so that neither they nor
- * their gradients travel between threads.
+ * their gradients travel between threads. What it is asked is done in order: a step may be ended
+ * while its last draw is under way.
  */
 export interface Tuner {
   /**
@@ -119,8 +120,8 @@ export interface Tuner {
    */
   addDraw(draw: { drawIndex: number; inputs: HostTensors }, options?: RunOptions): Promise<number>;
   /**
-   * Ends the step: clips the mean gradient and applies AdamW, if the norm is finite. The draws are
-   * forgotten in any case.
+   * Ends the step: clips the mean gradient and applies AdamW, if the losses and the norm are
+   * finite. The draws are forgotten in any case.
    *
    * @returns  the mean gradient's norm before clipping; not finite if the step was abandoned
    */

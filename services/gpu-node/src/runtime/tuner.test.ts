@@ -170,6 +170,17 @@ describe("WorkerTuner", () => {
     expect(tuner.state()).not.toEqual(before);
   });
 
+  it("leaves the state as it is where a loss is not finite, and goes on", async () => {
+    const tuner = createTuner();
+    const before = tuner.state();
+    await tuner.addDraw(0, drawn([1, 1, 1], Number.POSITIVE_INFINITY));
+    await tuner.addDraw(1, drawn([1, 1, 1]));
+    expect(tuner.applyStep({ ...step, drawCount: 2 })).not.toSatisfy(Number.isFinite);
+    expect(tuner.state()).toEqual(before);
+    await tuner.addDraw(0, drawn([0, 0, 2]));
+    expect(tuner.applyStep(step)).toBe(2);
+  });
+
   it("refuses a step with a draw missing, and forgets the others", async () => {
     const tuner = createTuner();
     const before = tuner.state();

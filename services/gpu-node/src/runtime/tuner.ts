@@ -29,6 +29,8 @@ export class WorkerTuner {
   /** Gradient vectors that are free to be written to again. */
   readonly #free: Float32Array[] = [];
   #sums: readonly DrawSum[] = [];
+  /** Of the draws of the open step. */
+  #lossSum = 0;
   /** Which step is open: a draw that ends after its step does not count for the next. */
   #open = 0;
 
@@ -50,20 +52,22 @@ export class WorkerTuner {
       if (gradient !== undefined) view.set(gradient);
     }
     if (this.#layout.length > uncollectedValuesMax) collectGarbage();
+    const loss = outputs.loss?.data[0] ?? Number.NaN;
     if (open === this.#open) {
+      this.#lossSum += loss;
       const before = this.#sums;
       this.#sums = mergedDrawSums([...before, { firstDraw: drawIndex, drawCount: 1, sum }]);
       this.#collect([...before.map((other) => other.sum), sum]);
     } else {
       this.#collect([sum]);
     }
-    return outputs.loss?.data[0] ?? Number.NaN;
+    return loss;
   }
 
   applyStep({ drawCount, ...update }: TunerStep): number {
     try {
       const gradient = meanOfDraws(this.#sums, drawCount);
-      const norm = vectorNorm(gradient);
+      const norm = Number.isFinite(this.#lossSum) ? vectorNorm(gradient) : Number.NaN;
       if (Number.isFinite(norm)) this.applyGradient({ ...update, gradient, norm });
       return norm;
     } finally {
@@ -73,8 +77,7 @@ export class WorkerTuner {
 
   takeSums(): readonly DrawSum[] {
     const sums = this.#sums;
-    this.#open += 1;
-    this.#sums = [];
+    this.#beginStep();
     return sums;
   }
 
@@ -85,9 +88,14 @@ export class WorkerTuner {
 
   abandonStep(): void {
     const vectors = this.#sums.map(({ sum }) => sum);
+    this.#beginStep();
+    this.#collect(vectors);
+  }
+
+  #beginStep(): void {
     this.#open += 1;
     this.#sums = [];
-    this.#collect(vectors);
+    this.#lossSum = 0;
   }
 
   /** The state itself, to be handed over: the tuner is of no use afterwards. */

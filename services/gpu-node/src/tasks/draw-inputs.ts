@@ -18,6 +18,12 @@ export interface DrawContext {
   readonly memory: "fast" | "low";
 }
 
+/** Names a draw of a tuning; an abandoned step's are not drawn again. */
+export interface DrawName {
+  readonly attempt: number;
+  readonly drawIndex: number;
+}
+
 /** The program that computes loss and gradient of a draw. */
 export function drawSpec(model: Model, context: DrawContext): UNetGradientsSpec {
   const { moments, prompt, layout, memory } = context;
@@ -36,13 +42,9 @@ export function drawSpec(model: Model, context: DrawContext): UNetGradientsSpec 
  * The inputs of one draw: fresh latents from the posterior, noised to a random timestep. A draw is
  * the unit of tuning work: whoever computes it, on whichever node, gets the same numbers.
  *
- * @param draw.attempt  names the draws of a step; an abandoned step's are not drawn again
+ * @param draw  names it
  */
-export function drawInputs(
-  model: Model,
-  context: DrawContext,
-  draw: { readonly attempt: number; readonly drawIndex: number },
-): HostTensors {
+export function drawInputs(model: Model, context: DrawContext, draw: DrawName): HostTensors {
   const { moments, prompt, seed } = context;
   const { schedule } = model.files;
   const latentShape = moments.mean.shape;
@@ -56,4 +58,28 @@ export function drawInputs(
   const pass = { latents: noised, timestep, prompts: [prompt] };
   const target = hostTensor(latentShape, tuningTarget(schedule, noising));
   return { ...inputsOfPass(model, pass), target };
+}
+
+/** The inputs of a tuning's draws, one of which may be made before it is taken. */
+export class DrawsAhead {
+  readonly #model: Model;
+  readonly #context: DrawContext;
+  #made: { readonly draw: DrawName; readonly inputs: HostTensors } | undefined;
+
+  constructor(model: Model, context: DrawContext) {
+    this.#model = model;
+    this.#context = context;
+  }
+
+  prepare(draw: DrawName): void {
+    this.#made = { draw, inputs: drawInputs(this.#model, this.#context, draw) };
+  }
+
+  take(draw: DrawName): HostTensors {
+    const { draw: of, inputs } = this.#made ?? {};
+    this.#made = undefined;
+    if (inputs !== undefined && of?.attempt === draw.attempt && of.drawIndex === draw.drawIndex)
+      return inputs;
+    return drawInputs(this.#model, this.#context, draw);
+  }
 }

@@ -7,7 +7,7 @@ import {
   type VectorLayout,
 } from "@retake/model/tuning";
 import type { HostTensor, HostTensors, Tuner } from "../runtime/engine.js";
-import { type DrawContext, drawInputs, drawSpec } from "./draw-inputs.js";
+import { type DrawContext, DrawsAhead, drawSpec } from "./draw-inputs.js";
 import type { ClipMoments } from "./encode-clip.js";
 import { outputValues } from "./host-tensors.js";
 import type { Model } from "./open-model.js";
@@ -100,7 +100,9 @@ export async function tune(
     fixed: async () => untuned(context.layout, input.tensors),
   });
   try {
-    const journal = await steps(model, { context, tuner, input, journal: start.journal }, control);
+    const draws = new DrawsAhead(model, context);
+    const tuning = { context, tuner, input, draws, journal: start.journal };
+    const journal = await steps(tuning, control);
     const { weights } = await tuner.finish();
     return { tensors: namedTensors(context.layout, weights), journal };
   } finally {
@@ -112,11 +114,12 @@ interface Tuning {
   readonly context: DrawContext;
   readonly tuner: Tuner;
   readonly input: TuneInput;
+  readonly draws: DrawsAhead;
   readonly journal: TuningJournal;
 }
 
 /** Steps until all are done, with a snapshot every so often and when stopped. */
-async function steps(model: Model, tuning: Tuning, control: TaskControl): Promise<TuningJournal> {
+async function steps(tuning: Tuning, control: TaskControl): Promise<TuningJournal> {
   const { tuner } = tuning;
   const { settings, snapshots } = tuning.input;
   let { journal } = tuning;
@@ -128,7 +131,7 @@ async function steps(model: Model, tuning: Tuning, control: TaskControl): Promis
   await preview(tuning, journal);
   control.onProgress?.({ done: journal.step, total: settings.steps });
   while (journal.step < settings.steps) {
-    const { loss, norm } = await step(model, { ...tuning, journal }, control).catch(
+    const { loss, norm } = await step({ ...tuning, journal }, control).catch(
       async (thrown: unknown) => {
         const isStop = thrown instanceof RetakeError && thrown.reason === "stopped";
         if (isStop && journal.attempts > 0) await keep();
@@ -162,29 +165,35 @@ async function preview({ context, input, tuner }: Tuning, journal: TuningJournal
 const isShown = ({ previews }: TuneInput, step: number): boolean =>
   previews?.atSteps.includes(step) === true;
 
-/** One step: its draws, added by the fixed tree, and the update. */
+/**
+ * One step: its draws, added by the fixed tree, and the update. The update is asked for before the
+ * last draw has ended, and the next draw's inputs are made meanwhile, so that the engine never
+ * waits.
+ */
 async function step(
-  model: Model,
-  { context, tuner, input, journal }: Tuning,
+  { tuner, input, journal, draws }: Tuning,
   control: TaskControl,
 ): Promise<{ readonly loss: number; readonly norm: number }> {
-  const { drawsPerStep, learningRate } = input.settings;
-  let lossSum = 0;
-  for (let drawIndex = 0; drawIndex < drawsPerStep; drawIndex += 1) {
+  const { drawsPerStep: drawCount, learningRate } = input.settings;
+  const { attempts: attempt } = journal;
+  const settings = { ...paperAdamW, learningRate };
+  const update = { drawCount, step: journal.step, gradientNormMax, settings };
+  let [lossSum, norm] = [0, Number.NaN];
+  for (let drawIndex = 0; drawIndex < drawCount; drawIndex += 1) {
     throwIfStopped(control, "tuning");
-    const inputs = drawInputs(model, context, { attempt: journal.attempts, drawIndex });
-    lossSum += await tuner.addDraw({ drawIndex, inputs });
+    const isLast = drawIndex + 1 === drawCount;
+    const asked = [
+      tuner.addDraw({ drawIndex, inputs: draws.take({ attempt, drawIndex }) }),
+      ...(isLast ? [tuner.applyStep(update)] : []),
+    ];
+    draws.prepare(
+      isLast ? { attempt: attempt + 1, drawIndex: 0 } : { attempt, drawIndex: drawIndex + 1 },
+    );
+    const [loss = Number.NaN, ended = Number.NaN] = await Promise.all(asked);
+    lossSum += loss;
+    norm = ended;
   }
-  const loss = lossSum / drawsPerStep;
-  if (!Number.isFinite(loss)) {
-    await tuner.abandonStep();
-    return { loss, norm: Number.NaN };
-  }
-  const norm = await tuner.applyStep({
-    ...{ drawCount: drawsPerStep, step: journal.step, gradientNormMax },
-    settings: { ...paperAdamW, learningRate },
-  });
-  return { loss, norm };
+  return { loss: lossSum / drawCount, norm };
 }
 
 /** Where to begin: at a snapshot, or with the start tensors. */

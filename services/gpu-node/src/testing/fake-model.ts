@@ -43,9 +43,17 @@ export function fakeEngine(program: FakeProgram, numericsId = "fake"): FakeEngin
       },
       createTuner: async (start) => {
         const tuner = new WorkerTuner(runner, start);
+        let draws: Promise<unknown> = Promise.resolve();
         return {
-          addDraw: ({ drawIndex, inputs }) => tuner.addDraw(drawIndex, inputs),
-          applyStep: async (step) => tuner.applyStep(step),
+          addDraw: ({ drawIndex, inputs }) => {
+            const draw = tuner.addDraw(drawIndex, inputs);
+            draws = draw.catch(() => {});
+            return draw;
+          },
+          applyStep: async (step) => {
+            await draws;
+            return tuner.applyStep(step);
+          },
           takeSums: async () => tuner.takeSums(),
           applyGradient: async (update) => tuner.applyGradient(update),
           weightsHash: async () => tuner.weightsHash(),
