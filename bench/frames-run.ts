@@ -24,6 +24,7 @@ import {
 import { createProgram, type UNetSpec } from "@retake/model";
 import type { FrameShard } from "@retake/model/frames";
 import { handleServerStream, type StreamContext, serverOptions } from "@retake/wire";
+import { prepareMemory } from "@retake/wire/memory";
 import {
   PeerServiceService,
   type PullActivationsRequest,
@@ -118,6 +119,8 @@ async function main(): Promise<void> {
   });
   const frameCounts = values.counts === "" ? [] : values.counts.split(",").map(Number);
   const shard = { rank: Number(values.rank), frameCounts };
+  // As a node does when it starts.
+  prepareMemory();
   const options = { shard, frames: Number(values.frames), side: Number(values.size) };
   const engine = await createEngine("onnx-cpu", { threads: 1, cacheDir });
   const model = openModel(await openFiles(values.model), engine);

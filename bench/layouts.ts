@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { openModelFiles } from "@retake/gpu-node";
 import { type RunningCluster, startCluster } from "../test/e2e/cluster-process.js";
 import { LineChild } from "./line-child.js";
 import { refuseBusyMachine } from "./machine.js";
@@ -17,7 +18,7 @@ import { createTestClip } from "./test-clip.js";
 const usage = `npm run bench:layouts -- [options]
   --rounds N   default 2
   --frames N   default 16
-  --pixels N   of a side; default 144
+  --pixels N   of a side; default 72
   --model DIR  default models/demo
   --force      measure on a busy machine
   --record     write the table to bench/RESULTS.md`;
@@ -37,7 +38,6 @@ type Length = typeof short | typeof long;
 const ceilingPasses = 6;
 const stepMsMin = 200;
 const errorMax = 0.25;
-const latentFactor = 8;
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -52,6 +52,7 @@ interface Ceiling {
 /** Two processes that pass at the same time against one, each with one thread. */
 async function ceilingOf(kind: string, options: Options, cacheDir: string): Promise<Ceiling> {
   const program = new URL("./layouts-run.js", import.meta.url);
+  const { latentFactor } = await openModelFiles({ source: options.model, cacheDir });
   const side = String(options.pixels / latentFactor);
   const sizes = ["--frames", String(options.frames), "--side", side];
   const where = ["--model", options.model, "--cache", cacheDir];
@@ -234,7 +235,7 @@ async function main(): Promise<boolean> {
     options: {
       rounds: { type: "string", default: "2" },
       frames: { type: "string", default: "16" },
-      pixels: { type: "string", default: "144" },
+      pixels: { type: "string", default: "72" },
       model: { type: "string", default: join(rootDir, "models/demo") },
       force: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
