@@ -98,6 +98,19 @@ async function linkOf(group: Group): Promise<{ roundTripMs: number; bytesPerSeco
   return { roundTripMs: median, bytesPerSecond: (4000 * values) / fastestMs };
 }
 
+/** Measures while something is done again and again. */
+async function during<Value>(work: () => Promise<unknown>, measure: () => Promise<Value>) {
+  let isOver = false;
+  const working = async (): Promise<void> => {
+    while (!isOver) await work();
+  };
+  const worked = working();
+  const value = await measure();
+  isOver = true;
+  await worked;
+  return value;
+}
+
 /** What crosses in a pass, by the plan that the engine runs. */
 function crossing(spec: UNetSpec) {
   const plan = cutSegments(traceProgram(createProgram(spec)));
@@ -151,10 +164,11 @@ async function openPass(
   const tensors = () => startTensors(model.files, { seed, temporalStart: "authors" });
   const spec = passSpec(model.files, "forward", size);
   if (spec.kind !== "unet") throw new Error("expected a forward pass");
+  const whole = (): Promise<unknown> =>
+    predict(model, { latents, timestep: 500, passes: [prompts], tensors }, {});
   if (shard.frameCounts.length === 0) {
-    const each = { latents, timestep: 500, passes: [prompts], tensors };
     say({ ready: true });
-    return { run: () => predict(model, each, {}), close: () => {} };
+    return { run: whole, close: () => {} };
   }
   let group: Group | undefined;
   const server = await serve(() => group);
@@ -165,7 +179,10 @@ async function openPass(
   const opened = openGroup(terms, { signal: none });
   group = opened;
   await preparedFrames(model, { latents, prompts, shard, tensors });
-  say({ ...(await linkOf(opened)), ...crossing({ ...spec, shard }) });
+  await whole();
+  // As nodes measure theirs: by heartbeats, while they compute.
+  const link = await during(whole, () => linkOf(opened));
+  say({ ...link, ...crossing({ ...spec, shard }) });
   let passes = 1;
   return {
     run: () => {

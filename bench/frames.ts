@@ -74,12 +74,16 @@ async function measure(options: Options) {
   return { ...fastest, shared: smallest(times.shared), link };
 }
 
-/** As the planner predicts a pass: the largest share, what crosses, every wait for others. */
-function predictedSeconds(oneSeconds: number, link: JsonObject, options: Options): number {
+/**
+ * As the planner predicts a pass: the largest share, what crosses, every wait for others.
+ *
+ * @param wholeSeconds  of a whole pass, as a node measures it while the others compute, too
+ */
+function predictedSeconds(wholeSeconds: number, link: JsonObject, options: Options): number {
   const share = Math.ceil(options.frames / options.ranks) / options.frames;
   const bytesMs = (1000 * Number(link.bytes)) / 2 / Number(link.bytesPerSecond);
   const waitsMs = Number(link.waits) * Number(link.roundTripMs);
-  return oneSeconds * share + (bytesMs + waitsMs) / 1000;
+  return wholeSeconds * share + (bytesMs + waitsMs) / 1000;
 }
 
 async function main(): Promise<boolean> {
@@ -107,7 +111,7 @@ async function main(): Promise<boolean> {
 function reportOf(options: Options, found: Awaited<ReturnType<typeof measure>>): Report {
   const { one, both, shared, link } = found;
   const { model, frames, size } = options;
-  const predicted = predictedSeconds(one, link, options);
+  const predicted = predictedSeconds(both, link, options);
   const error = Math.abs(predicted - shared) / shared;
   const ms = (seconds: number): string => `${(1000 * seconds).toFixed(0)} ms`;
   const row = (name: string, seconds: number, speed: string): Row => ({
@@ -128,7 +132,9 @@ function reportOf(options: Options, found: Awaited<ReturnType<typeof measure>>):
     ],
     notes: [
       `The first rank sends and receives ${megabytes} MB in a pass, and waits ${link.waits} times.`,
-      `A round with next to nothing in it takes ${Number(link.roundTripMs).toFixed(2)} ms, and ` +
+      "Predicted from what nodes measure while all compute: the time of a whole pass, and the " +
+        "link, on which a round with next to nothing in it takes " +
+        `${Number(link.roundTripMs).toFixed(2)} ms, and ` +
         `${(Number(link.bytesPerSecond) / 1e6).toFixed(0)} MB/s go through with much.`,
       "Minima over the runs; kinds in turns, after one run of each that does not count.",
     ],

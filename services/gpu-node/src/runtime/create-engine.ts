@@ -91,7 +91,8 @@ class WorkerCalls {
         return { code, reason, message };
       },
     );
-    this.#worker.postMessage({ id, call: "exchanged", received } satisfies WorkerRequest);
+    const answer: WorkerRequest = { id, call: "exchanged", received };
+    this.#worker.postMessage(answer, buffersOf(received));
   }
 
   /** From here on nobody answers: not who waits, and not who calls later. */

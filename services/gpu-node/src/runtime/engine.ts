@@ -74,7 +74,7 @@ export interface ExchangeRound {
 /**
  * Exchanges values with the ranks that run the other parts of a program.
  *
- * @returns  what each rank gave, by rank
+ * @returns  what each rank gave, by rank; the arrays become the engine's
  */
 export type Exchanger = (round: ExchangeRound) => Promise<readonly Float32Array[]>;
 
