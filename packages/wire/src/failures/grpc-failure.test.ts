@@ -63,6 +63,21 @@ describe("errorOfStatus", () => {
     expect(fields(error)).toEqual([code, reason, "joining: gone"]);
   });
 
+  it.each([
+    [
+      14,
+      "Last error: Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: ",
+      "nothing listens",
+    ],
+    [14, "No connection established. Last error: Protocol error", "something else answers"],
+    [14, "Name resolution failed for target dns:nowhere:1", "a host of this name, found none"],
+    [4, "Deadline exceeded after 10.003s,Waiting for LB pick", "a connection in time, got none"],
+  ])("says of status %i what %j means", (code, details, meaning) => {
+    const { message } = errorOfStatus(received({ code, details }), "listing edits at x:1");
+    expect(message).toMatch(/^listing edits at x:1: expected .*; .*look at the address/);
+    expect(message).toContain(meaning);
+  });
+
   it("reads the status where the trailer is not ours", () => {
     const metadata = new Metadata();
     metadata.set("retake-failure-bin", Buffer.from([0xff, 0xff, 0xff]));

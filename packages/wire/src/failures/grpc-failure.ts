@@ -72,7 +72,8 @@ export function errorOfStatus(thrown: unknown, subject: string): RetakeError {
   if (sent !== undefined) return sent;
   const [code, reason] = meanings.get(thrown.code) ?? [Code.Internal, "bug"];
   if (reason === "unreachable") return unreachable(thrown, subject);
-  return new RetakeError(code, reason, `${subject}: ${thrown.details}`, { cause: thrown });
+  const said = meaningOf(thrown, connectionProblems) ?? thrown.details;
+  return new RetakeError(code, reason, `${subject}: ${said}`, { cause: thrown });
 }
 
 /** What OpenSSL and Node say of a handshake that failed, and what it means here. */
@@ -95,13 +96,40 @@ const handshakeProblems: readonly (readonly [said: RegExp, meaning: string])[] =
   ],
 ];
 
+/** What gRPC says of a connection that was never there, and what it means here. */
+const connectionProblems: typeof handshakeProblems = [
+  [/ECONNREFUSED/, "expected a server, nothing listens there; start it, or look at the address"],
+  [
+    /Protocol error|Parse Error/,
+    "expected a server of Retake, something else answers there; look at the address",
+  ],
+  [
+    /Name resolution failed|ENOTFOUND|EAI_AGAIN/,
+    "expected a host of this name, found none; look at the address",
+  ],
+  [
+    /Waiting for LB pick/,
+    "expected a connection in time, got none; look at the address, and at firewalls on the way",
+  ],
+];
+
+function meaningOf(
+  { details }: ServiceError,
+  problems: typeof handshakeProblems,
+): string | undefined {
+  return problems.find(([said]) => said.test(details))?.[1];
+}
+
 function unreachable(cause: ServiceError, subject: string): RetakeError {
   const { details } = cause;
-  const [, meaning] = handshakeProblems.find(([said]) => said.test(details)) ?? [];
-  if (meaning !== undefined) {
-    const message = `${subject}: ${meaning} (${details.replace(/\s+/g, " ").trim()})`;
+  const handshake = meaningOf(cause, handshakeProblems);
+  if (handshake !== undefined) {
+    const message = `${subject}: ${handshake} (${details.replace(/\s+/g, " ").trim()})`;
     return new RetakeError(Code.Unavailable, "tls-failed", message, { cause });
   }
+  const connection = meaningOf(cause, connectionProblems);
+  if (connection !== undefined)
+    return new RetakeError(Code.Unavailable, "unreachable", `${subject}: ${connection}`, { cause });
   // A server with TLS closes the connection of a client without, and says nothing.
   const isClosed = details.includes("Last error: Failed to connect");
   const advice = isClosed ? "; if the server has TLS, give --tls" : "";
