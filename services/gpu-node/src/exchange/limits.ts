@@ -37,7 +37,7 @@ export const exchangeLimits: ExchangeLimits = {
   windowPerPeerMax: 16,
   bytesInFlightMax: mebibyte,
   bytesUnflushedMax: mebibyte,
-  sweepBytes: 8 * mebibyte,
+  sweepBytes: 4 * mebibyte,
   heldRequestsMax: 4096,
   holdDurationMs: 2000,
   answerDurationMs: 4_000,
