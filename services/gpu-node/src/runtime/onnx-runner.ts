@@ -18,7 +18,7 @@ import * as ort from "onnxruntime-node";
 import { blocksBackwardPass, withBlockedConvolutions } from "./blocked-convolutions.js";
 import { compiledGraph, isTiled, weightBytesOf } from "./compiled-graph.js";
 import { declaredInput } from "./declared-input.js";
-import type { HostTensors, WeightLocation, WeightLocations } from "./engine.js";
+import type { HostTensors, WeightLocations } from "./engine.js";
 import { OnnxSegments } from "./onnx-segments.js";
 import {
   hidesShapes,
@@ -71,6 +71,12 @@ function weightFolder(program: Program, weights: WeightLocations): string | unde
   if (folders.size <= 1) return [...folders][0];
   const message = `weights: expected all files in one folder, got ${[...folders].join(" and ")}`;
   throw new RetakeError(Code.InvalidArgument, "checkpoint-incomplete", message);
+}
+
+/** The files that hold a program's weights, each once. */
+function weightFiles(program: Program, weights: WeightLocations): readonly string[] {
+  const files = program.weights.flatMap(({ name }) => weights.get(name)?.file ?? []);
+  return [...new Set(files)].sort();
 }
 
 interface EngineTerms {
@@ -135,7 +141,7 @@ export class OnnxRunner implements Runner {
     const blocks = blocksBackwardPass(this.#name, terms);
     const options = blocks ? withBlockedConvolutions(plain) : plain;
     const session = keepsOptimized(this.#name, terms.weightBytes)
-      ? await this.#openedAsOptimized(model, options, [...weights.values()])
+      ? await this.#openedAsOptimized(model, options, weightFiles(program, weights))
       : await ort.InferenceSession.create(model, options);
     // What tracing left behind is of the size of a small model's activations.
     collectGarbage();
@@ -146,16 +152,15 @@ export class OnnxRunner implements Runner {
   async #openedAsOptimized(
     model: Uint8Array,
     options: ort.InferenceSession.SessionOptions,
-    weights: readonly WeightLocation[],
+    weightFiles: readonly string[],
   ): Promise<ort.InferenceSession> {
     const { cacheDir, profileDir } = this.#options;
     const instructions = instructionSets();
     if (cacheDir === undefined || profileDir !== undefined || instructions === undefined)
       return ort.InferenceSession.create(model, options);
-    const files = [...new Set(weights.map(({ file }) => file))].sort();
     const terms = {
       ...{ model, options, machine: [ortVersion, arch(), instructions] },
-      weightHashes: await Promise.all(files.map((file) => contentHash(file, { cacheDir }))),
+      weightHashes: await Promise.all(weightFiles.map((file) => contentHash(file, { cacheDir }))),
     };
     return openOptimized(terms, join(cacheDir, "optimized"));
   }
