@@ -41,6 +41,14 @@ describe("stagedPrompts", () => {
     expect([told(slow), slow?.ms, slow?.nodeCount]).toEqual(["3 by 3", 71, 6]);
   });
 
+  it("takes smaller groups where all pull much before they begin", () => {
+    // Each node but the first 2 ms: groups of eight 30 + 13.5, of four 14 + 26.
+    const two = fastest({ prompts: 2, frameSplit, startBytes: 2 }, nodesOf(16));
+    expect([told(two), two?.ms, two?.nodeCount]).toEqual(["2 by 2", 14 + 26, 8]);
+    const light = fastest({ prompts: 2, frameSplit, startBytes: 1 }, nodesOf(16));
+    expect([light?.ms, light?.nodeCount]).toEqual([15 + 13.5, 16]);
+  });
+
   it("holds nothing back where it must not, and shares nothing where nobody helps", () => {
     const at = { prompts: 5, frameSplit };
     expect(told(fastest({ ...at, mayHoldBack: false }, nodesOf(4)))).toBe("5 by 3");

@@ -49,21 +49,23 @@ export function stagedPrompts(
 ): readonly Staged[] {
   const { prompts, mayHoldBack } = work;
   if (prompts < 2) return [];
-  const rounds = isHelped ? roundsOf(work, nodes) : [];
-  const shared = sharedStages(prompts, rounds);
+  const starts = startTimes(work, nodes);
+  const choices = isHelped ? roundsOf(work, nodes, starts) : [];
+  const sharing = choices.map((rounds) => sharedStages(prompts, rounds));
   const found = new Map<number, Staged>();
   const weigh = (staged: Staged): void => {
     const before = found.get(staged.nodeCount);
     if (before === undefined || staged.ms < before.ms) found.set(staged.nodeCount, staged);
   };
-  const starts = startTimes(work, nodes);
   const begun = (staged: Staged): Staged => {
     return { ...staged, ms: staged.ms + starts(staged.nodeCount) };
   };
-  for (const { atOnce, nodeCount, ms } of mayHoldBack ? [] : rounds) {
+  for (const { atOnce, nodeCount, ms } of mayHoldBack ? [] : choices.flat()) {
     if (atOnce === prompts) weigh(begun({ stages: [{ prompts, atOnce }], nodeCount, ms }));
   }
-  if (mayHoldBack && shared[prompts] !== undefined) weigh(begun(shared[prompts]));
+  for (const shared of sharing) {
+    if (mayHoldBack && shared[prompts] !== undefined) weigh(begun(shared[prompts]));
+  }
   for (let atOnce = 2; atOnce <= Math.min(prompts, nodes.length); atOnce += 1) {
     const chosen = nodes.slice(0, atOnce);
     const alone = wholeMs(work, chosen, { isHelped, countMin: prompts });
@@ -71,11 +73,13 @@ export function stagedPrompts(
     if (!mayHoldBack) continue;
     const then = wholeMs({ ...work, startBytes: 0 }, chosen, { isHelped, countMin: 1 });
     for (const [left, ms] of then) {
-      const first = left < prompts ? shared[prompts - left] : undefined;
-      if (first === undefined) continue;
-      const stages = [...first.stages, { prompts: left, atOnce }];
-      const nodeCount = Math.max(first.nodeCount, atOnce);
-      weigh(begun({ stages, nodeCount, ms: first.ms + ms }));
+      for (const shared of sharing) {
+        const first = left < prompts ? shared[prompts - left] : undefined;
+        if (first === undefined) continue;
+        const stages = [...first.stages, { prompts: left, atOnce }];
+        const nodeCount = Math.max(first.nodeCount, atOnce);
+        weigh(begun({ stages, nodeCount, ms: first.ms + ms }));
+      }
     }
   }
   return [...found.values()];
@@ -91,20 +95,37 @@ function startTimes(work: Work, nodes: readonly PlanNode[]): (nodeCount: number)
   };
 }
 
-/** For each number of prompts at once, the group size that is the fastest. */
-function roundsOf(work: Work, nodes: readonly PlanNode[]): readonly Round[] {
-  const rounds: Round[] = [];
+/**
+ * For each number of prompts at once, the group size that is the fastest once all have begun; and,
+ * where beginning takes time, the one that is the fastest with it: one list each.
+ */
+function roundsOf(
+  work: Work,
+  nodes: readonly PlanNode[],
+  starts: (nodeCount: number) => number,
+): readonly (readonly Round[])[] {
+  const weights = [
+    (round: Round) => round.ms,
+    ({ ms, nodeCount }: Round) => ms + starts(nodeCount),
+  ];
+  const lists = weights.map((): Round[] => []);
   for (let atOnce = 1; atOnce <= Math.min(work.prompts, nodes.length / 2); atOnce += 1) {
     const sizeMax = Math.max(2, work.frameSplit?.frames ?? 0);
-    let best: Round | undefined;
+    const rounds: Round[] = [];
     for (let size = 2; size <= Math.min(sizeMax, Math.floor(nodes.length / atOnce)); size += 1) {
       if (!isUseful(work, size)) continue;
       const ms = roundMs(work, nodes.slice(0, atOnce * size), atOnce);
-      if (ms < (best?.ms ?? Infinity)) best = { atOnce, nodeCount: atOnce * size, ms };
+      rounds.push({ atOnce, nodeCount: atOnce * size, ms });
     }
-    if (best !== undefined) rounds.push(best);
+    for (const [at, weight] of weights.entries()) lists[at]?.push(...leastBy(rounds, weight));
   }
-  return rounds;
+  return work.startBytes > 0 ? lists : lists.slice(0, 1);
+}
+
+/** The first of those with the least weight; none of none. */
+function leastBy(rounds: readonly Round[], weight: (round: Round) => number): readonly Round[] {
+  const least = Math.min(...rounds.map(weight));
+  return rounds.filter((round) => weight(round) === least).slice(0, 1);
 }
 
 /** Whether a group has less to do than a smaller one. */
