@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { artifactKinds } from "./artifact-store.js";
+import { type ArtifactKind, artifactKinds } from "./artifact-store.js";
 
 /** One thing in the cache that can be removed by itself. */
 export interface CacheEntry {
@@ -15,15 +15,22 @@ export interface CacheEntry {
   readonly usedMs: number;
 }
 
-/** Folders of the cache and what lies in them, for people. Nothing else in it is ever touched. */
-export const cacheGroups: Readonly<Record<string, string>> = {
+const artifactGroups: Readonly<Record<ArtifactKind, string>> = {
   clip: "decoded frames",
   moments: "encoded clips",
   prompt: "encoded prompts",
   delta: "tuned networks",
   inverted: "inverted clips",
+  reconstructed: "clips that came back",
+};
+
+/** Folders of the cache and what lies in them, for people. Nothing else in it is ever touched. */
+export const cacheGroups: Readonly<Record<string, string>> = {
+  ...artifactGroups,
   snapshots: "tunings to be resumed",
   programs: "compiled programs",
+  optimized: "tiny programs, optimized",
+  costs: "what programs cost",
   float32: "checkpoints in float32",
   converted: "checkpoints from pickles",
   hub: "downloaded models",

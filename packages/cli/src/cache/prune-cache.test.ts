@@ -36,17 +36,20 @@ describe("entriesToPrune", () => {
 describe("cacheEntries", () => {
   it("counts an artifact with its record, and nothing that is not the cache's", async () => {
     const folder = await temporaryFolder();
-    for (const path of ["artifacts/delta", "hub/a--b/snapshots", "programs", "photos"]) {
+    const folders = ["programs", "optimized", "costs", "photos"];
+    for (const path of ["artifacts/delta", "hub/a--b/snapshots", ...folders]) {
       await mkdir(join(folder, path), { recursive: true });
     }
     const files = ["artifacts/delta/f00", "artifacts/delta/f00.json", "artifacts/delta/orphan"];
     const others = ["hub/a--b/snapshots/x", "hub/a--b/y", "programs/p.onnx", "photos/cat.jpg"];
+    others.push("optimized/o.program", "costs/c.program");
     for (const path of [...files, ...others]) await writeFile(join(folder, path), "12345");
     await utimes(join(folder, "programs/p.onnx"), 1, 2);
     const found = await cacheEntries(folder);
     const facts = found.map(({ group, name, bytes }) => `${group} ${name} ${bytes}`);
     expect(facts).toEqual([
-      ...["delta f00 10", "delta orphan 5", "programs p.onnx 5", "hub a--b 10"],
+      ...["delta f00 10", "delta orphan 5", "programs p.onnx 5", "optimized o.program 5"],
+      ...["costs c.program 5", "hub a--b 10"],
     ]);
     expect(found.find(({ group }) => group === "programs")?.usedMs).toBe(2000);
     await removeEntries(found);
