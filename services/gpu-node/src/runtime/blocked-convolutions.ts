@@ -26,7 +26,7 @@ const leftOut = [
 
 /**
  * Whether convolutions of a backward pass run on blocked copies of their weights: on the CPU, for
- * tiny networks. Opening a program takes a quarter of a second longer then.
+ * tiny networks. Opening a program takes a quarter of a second longer then, until it is kept.
  */
 export function blocksBackwardPass(
   name: OnnxEngineName,

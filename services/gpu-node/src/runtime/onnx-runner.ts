@@ -53,9 +53,9 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** The one folder that holds all weights of a program, since an ONNX model can name only one. */
-function weightFolder(program: Program, weights: WeightLocations): string | undefined {
-  const folders = new Set<string>();
+/** The files that hold a program's weights, each once, in the order of their names. */
+function weightFiles(program: Program, weights: WeightLocations): readonly string[] {
+  const files = new Set<string>();
   for (const { name } of program.weights) {
     const location = weights.get(name);
     if (location === undefined) {
@@ -66,17 +66,17 @@ function weightFolder(program: Program, weights: WeightLocations): string | unde
       const message = `${name}: expected float32 in ${location.file}, got ${location.dtype}`;
       throw new RetakeError(Code.InvalidArgument, "tensor-dtype", message);
     }
-    folders.add(dirname(location.file));
+    files.add(location.file);
   }
-  if (folders.size <= 1) return [...folders][0];
-  const message = `weights: expected all files in one folder, got ${[...folders].join(" and ")}`;
-  throw new RetakeError(Code.InvalidArgument, "checkpoint-incomplete", message);
+  return [...files].sort();
 }
 
-/** The files that hold a program's weights, each once. */
-function weightFiles(program: Program, weights: WeightLocations): readonly string[] {
-  const files = program.weights.flatMap(({ name }) => weights.get(name)?.file ?? []);
-  return [...new Set(files)].sort();
+/** The one folder that holds all files of weights, since an ONNX model can name only one. */
+function folderOf(files: readonly string[]): string | undefined {
+  const folders = [...new Set(files.map((file) => dirname(file)))];
+  if (folders.length <= 1) return folders[0];
+  const message = `weights: expected all files in one folder, got ${folders.join(" and ")}`;
+  throw new RetakeError(Code.InvalidArgument, "checkpoint-incomplete", message);
 }
 
 interface EngineTerms {
@@ -131,7 +131,8 @@ export class OnnxRunner implements Runner {
 
   async load(spec: ProgramSpec, weights: WeightLocations): Promise<RunnerProgram> {
     const program = createProgram(spec);
-    const folder = weightFolder(program, weights);
+    const files = weightFiles(program, weights);
+    const folder = folderOf(files);
     if (spec.kind === "unet" && spec.shard !== undefined) {
       return this.#loadSegments(program, weights, folder);
     }
@@ -141,7 +142,7 @@ export class OnnxRunner implements Runner {
     const blocks = blocksBackwardPass(this.#name, terms);
     const options = blocks ? withBlockedConvolutions(plain) : plain;
     const session = keepsOptimized(this.#name, terms.weightBytes)
-      ? await this.#openedAsOptimized(model, options, weightFiles(program, weights))
+      ? await this.#openedAsOptimized(model, options, files)
       : await ort.InferenceSession.create(model, options);
     // What tracing left behind is of the size of a small model's activations.
     collectGarbage();
@@ -156,8 +157,8 @@ export class OnnxRunner implements Runner {
   ): Promise<ort.InferenceSession> {
     const { cacheDir, profileDir } = this.#options;
     const instructions = instructionSets();
-    if (cacheDir === undefined || profileDir !== undefined || instructions === undefined)
-      return ort.InferenceSession.create(model, options);
+    const isKept = cacheDir !== undefined && profileDir === undefined && instructions !== undefined;
+    if (!isKept) return ort.InferenceSession.create(model, options);
     const terms = {
       ...{ model, options, machine: [ortVersion, arch(), instructions] },
       weightHashes: await Promise.all(weightFiles.map((file) => contentHash(file, { cacheDir }))),

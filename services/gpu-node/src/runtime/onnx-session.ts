@@ -28,6 +28,9 @@ const copiedWeightBytesMax = 256 * 2 ** 20;
 /** Beyond so many bytes of weights, a pass takes so much memory that its plan matters. */
 const plannedWeightBytesMax = 64 * 2 ** 20;
 
+const isTinyOnCpu = (name: EngineName, weightBytes: number): boolean =>
+  name === "onnx-cpu" && weightBytes <= plannedWeightBytesMax;
+
 /**
  * Whether a program hides its shapes from ONNX Runtime: on the CPU, for networks that are not tiny.
  * A tiny one is loaded and run faster when they are known.
@@ -41,7 +44,7 @@ export function hidesShapes(name: OnnxEngineName, weightBytes: number): boolean 
  * their time between operations. Two passes side by side then take the time of one.
  */
 export function hasOneThreadPasses(name: EngineName, weightBytes: number): boolean {
-  return name === "onnx-cpu" && weightBytes <= plannedWeightBytesMax;
+  return isTinyOnCpu(name, weightBytes);
 }
 
 /**
@@ -49,7 +52,7 @@ export function hasOneThreadPasses(name: EngineName, weightBytes: number): boole
  * which take longer to be optimized than to run. With it, copies of its weights are kept.
  */
 export function keepsOptimized(name: OnnxEngineName, weightBytes: number): boolean {
-  return name === "onnx-cpu" && weightBytes <= plannedWeightBytesMax;
+  return isTinyOnCpu(name, weightBytes);
 }
 
 /** Whether a program has no backward pass. */
