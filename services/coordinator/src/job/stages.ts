@@ -104,11 +104,8 @@ function roundsOf(
   nodes: readonly PlanNode[],
   starts: (nodeCount: number) => number,
 ): readonly (readonly Round[])[] {
-  const weights = [
-    (round: Round) => round.ms,
-    ({ ms, nodeCount }: Round) => ms + starts(nodeCount),
-  ];
-  const lists = weights.map((): Round[] => []);
+  const costs = [(round: Round) => round.ms, ({ ms, nodeCount }: Round) => ms + starts(nodeCount)];
+  const lists = costs.map((): Round[] => []);
   for (let atOnce = 1; atOnce <= Math.min(work.prompts, nodes.length / 2); atOnce += 1) {
     const sizeMax = Math.max(2, work.frameSplit?.frames ?? 0);
     const rounds: Round[] = [];
@@ -117,15 +114,15 @@ function roundsOf(
       const ms = roundMs(work, nodes.slice(0, atOnce * size), atOnce);
       rounds.push({ atOnce, nodeCount: atOnce * size, ms });
     }
-    for (const [at, weight] of weights.entries()) lists[at]?.push(...leastBy(rounds, weight));
+    for (const [at, cost] of costs.entries()) lists[at]?.push(...cheapest(rounds, cost));
   }
   return work.startBytes > 0 ? lists : lists.slice(0, 1);
 }
 
-/** The first of those with the least weight; none of none. */
-function leastBy(rounds: readonly Round[], weight: (round: Round) => number): readonly Round[] {
-  const least = Math.min(...rounds.map(weight));
-  return rounds.filter((round) => weight(round) === least).slice(0, 1);
+/** The first of those that cost least; none of none. */
+function cheapest(rounds: readonly Round[], cost: (round: Round) => number): readonly Round[] {
+  const least = Math.min(...rounds.map(cost));
+  return rounds.filter((round) => cost(round) === least).slice(0, 1);
 }
 
 /** Whether a group has less to do than a smaller one. */
