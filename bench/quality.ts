@@ -14,7 +14,7 @@ import {
   shippedClassifier,
   writeClassifier,
 } from "../models/demo/judge/classifier.js";
-import { endedBy, stopRules } from "../models/demo/judge/early-stop.js";
+import { endedBy, isStepCount, stopRules } from "../models/demo/judge/early-stop.js";
 import { Editor } from "../models/demo/judge/editor.js";
 import { type Judging, judgeClip, truthMethods } from "../models/demo/judge/judge-clip.js";
 import { clipOfCase, clipsOfFolder, type JudgedClip } from "../models/demo/judge/judged-clips.js";
@@ -37,7 +37,8 @@ const usage = `npm run bench:quality -- [options]
   --methods A,B,...     default all: see models/demo/judge/methods.ts
   --results FILE        default .cache/quality/results.jsonl
   --classifier-steps N  train a classifier anew (default: the one that comes along, of 3000)
-  --threads N           default 2
+  --lanes N             clips judged side by side (default 2): thin networks keep one thread busy
+  --threads N           of each lane (default 1)
   --by-kind             tell of subject, place and colour edits apart, too
   --table-only          tell what is in the file of results, and judge nothing
   --text-to-image       draw single pictures from sentences, and judge nothing else
@@ -64,6 +65,7 @@ interface Options {
   readonly methods: readonly string[] | undefined;
   readonly results: string;
   readonly classifierSteps: number | undefined;
+  readonly lanes: number;
   readonly threads: number;
   readonly isByKind: boolean;
   readonly isTableOnly: boolean;
@@ -160,7 +162,7 @@ async function judge(options: Options): Promise<Report> {
 
 async function judgeEdits(options: Options, open: OpenJudge): Promise<Report> {
   const { seeds } = options;
-  const { editor, classifier, accuracy } = open;
+  const { editor, accuracy } = open;
   const results = await Results.open(options.results);
   const methods = chosenMethods(editor, options.methods);
   const clips = await judgedClips(options);
@@ -170,18 +172,36 @@ async function judgeEdits(options: Options, open: OpenJudge): Promise<Report> {
     const isShown = shown.has(result.clip) && result.seed <= (seeds[0] ?? 0);
     if (isShown) await writeStrip(stripPath(options, result), frames);
   };
-  const judging = { editor, classifier, results, methods, seeds, onEdit };
-  for (const [number, clip] of clips.entries()) {
-    if (options.isTableOnly) break;
-    console.error(`clip ${number + 1} of ${clips.length}: ${clip.caption} (${clip.id})`);
-    await judgeClip(judging, clip);
-  }
+  const judging = { ...open, results, methods, seeds, onEdit };
+  if (!options.isTableOnly) await judgeInLanes(options, { judging, clips });
   const sheets = await writeSheets(options, {
     judging,
     clips: clips.filter(({ id }) => shown.has(id)),
   });
   if (options.isRecorded) await writeSheetsBeside(contactSheet, sheets);
   return reportOf(judging, { clips, accuracy, isByKind: options.isByKind });
+}
+
+/** Judges clips, some at once: each lane takes the next one when it is done with its last. */
+async function judgeInLanes(
+  { model, lanes, threads }: Options,
+  { judging, clips }: { readonly judging: Judging; readonly clips: readonly JudgedClip[] },
+): Promise<void> {
+  const left = clips.entries();
+  const run = async (editor: Editor): Promise<void> => {
+    for (const [number, clip] of left) {
+      console.error(`clip ${number + 1} of ${clips.length}: ${clip.caption} (${clip.id})`);
+      await judgeClip({ ...judging, editor }, clip);
+    }
+  };
+  const others = await Promise.all(
+    Array.from({ length: lanes - 1 }, () => Editor.open(model, { cacheDir, threads })),
+  );
+  try {
+    await Promise.all([judging.editor, ...others].map(run));
+  } finally {
+    await Promise.all(others.map((editor) => editor.close()));
+  }
 }
 
 const shownOf = (clips: readonly JudgedClip[], set: string): readonly string[] =>
@@ -294,22 +314,28 @@ function rowsOf(
   set: string,
   { list, names }: { readonly list: readonly Result[]; readonly names: readonly string[] },
 ): Report["rows"] {
-  const of = (method: string): readonly Result[] => list.filter((one) => one.method === method);
-  const present = names.filter((name) => of(name).length > 0);
-  const rows = [
-    ...present.map((method) => ({ method, results: of(method) })),
-    ...Object.entries(stopRules).map(([rule, by]) => {
-      const name = `stopped by ${rule}`;
-      return { method: name, results: endedBy(by, { results: list, name }) };
-    }),
-  ]
-    .filter(({ results }) => results.length > 0)
-    .map(({ method, results }) => ({ cells: qualityRow({ set, method }, results) }));
-  const against = "untuned";
-  if (!present.includes(against) || !present.includes("tuned")) return rows;
-  const method = "tuned";
-  const results = { method: of(method), against: of(against) };
-  return [...rows, { cells: differenceRow({ set, method, against }, results) }];
+  const stopped = Object.entries(stopRules).map(([rule, by]) => {
+    const name = `stopped by ${rule}`;
+    return { method: name, results: endedBy(by, { results: list, name }) };
+  });
+  const all = [
+    ...names.map((method) => ({ method, results: list.filter((one) => one.method === method) })),
+    ...stopped,
+  ].filter(({ results }) => results.length > 0);
+  const rows = all.map(({ method, results }) => ({ cells: qualityRow({ set, method }, results) }));
+  // What `--stop auto` goes by, against every number of steps that it could have ended at.
+  const auto = "stopped by reconstruction";
+  const compared = [
+    ["tuned", "untuned"] as const,
+    ...names.filter(isStepCount).map((steps) => [auto, steps] as const),
+  ];
+  const differences = compared.flatMap(([method, against]) => {
+    const [ours, theirs] = [method, against].map((name) => all.find((one) => one.method === name));
+    if (ours === undefined || theirs === undefined) return [];
+    const results = { method: ours.results, against: theirs.results };
+    return [{ cells: differenceRow({ set, method, against }, results) }];
+  });
+  return [...rows, ...differences];
 }
 
 async function main(): Promise<boolean> {
@@ -323,7 +349,8 @@ async function main(): Promise<boolean> {
       methods: { type: "string" },
       results: { type: "string", default: join(qualityDir, "results.jsonl") },
       "classifier-steps": { type: "string" },
-      threads: { type: "string", default: "2" },
+      lanes: { type: "string", default: "2" },
+      threads: { type: "string", default: "1" },
       "by-kind": { type: "boolean", default: false },
       "table-only": { type: "boolean", default: false },
       "text-to-image": { type: "boolean", default: false },
@@ -340,7 +367,7 @@ async function main(): Promise<boolean> {
     methods: values.methods?.split(","),
     classifierSteps:
       values["classifier-steps"] === undefined ? undefined : Number(values["classifier-steps"]),
-    threads: Number(values.threads),
+    ...{ lanes: Number(values.lanes), threads: Number(values.threads) },
     isByKind: values["by-kind"],
     isTableOnly: values["table-only"],
     isRecorded: values.record,
