@@ -1,6 +1,6 @@
 import type { Sprite } from "../world/canvas.js";
 import { gridSide } from "../world/canvas.js";
-import { spriteOf, spriteSide } from "../world/sprites.js";
+import { figureOf, spriteOf, spriteSide } from "../world/sprites.js";
 import type { Colour, Subject } from "../world/vocabulary.js";
 
 /** A place in a picture: the middle of the lower edge of a subject's box, in units of the grid. */
@@ -107,7 +107,7 @@ function templateOf(subject: Subject, colour: Colour | null): Template {
   const key = `${subject} ${colour}`;
   const known = templates.get(key);
   if (known !== undefined) return known;
-  const template = cutOut(spriteOf(subject, { colour, boxSamples: spriteSide }));
+  const template = cutOut(spriteOf(figureOf(subject, colour), spriteSide));
   templates.set(key, template);
   return template;
 }

@@ -1,7 +1,7 @@
 import { gridSide } from "./canvas.js";
 import { Dice, type Key } from "./dice.js";
 import { type Path, pathOf } from "./paths.js";
-import { type Box, backdropOf, boxOf, drawn, trainingContent } from "./scene.js";
+import { type Box, backdropOf, boxOf, drawn, type Look, lookOf, trainingContent } from "./scene.js";
 import { type Content, captionOf } from "./vocabulary.js";
 
 /** A clip of one subject on one path before one backdrop. */
@@ -25,24 +25,27 @@ export interface Clip {
  * it is the truth of an edit.
  *
  * @param options.content  what to show; by default what training would draw for the key
+ * @param options.look     what is drawn, if not what the content names
  * @param options.side     pixels, a multiple of 64. Default 64
  */
 export function clip(
   key: Key,
   options: {
     readonly content?: Content;
+    readonly look?: Look;
     readonly side?: number;
     readonly frameCount?: number;
   } = {},
 ): Clip {
   const { content = trainingContent(key), side = gridSide, frameCount = 8 } = options;
+  const { look = lookOf(content) } = options;
   const path = pathOf(content.verb, frameCount, new Dice(key, "path"));
   const { groundY } = path;
-  const shots = path.positions.map((position) => drawn({ key, side, content, groundY, position }));
+  const shots = path.positions.map((position) => drawn({ key, side, look, groundY, position }));
   return {
     frames: shots.map(({ pixels }) => pixels),
     masks: shots.map(({ mask }) => mask),
-    backdrop: backdropOf(key, content, side),
+    backdrop: backdropOf(key, look, side),
     ...{ side, content, path },
     caption: captionOf(content),
     boxes: path.positions.map((position) => boxOf(position, side)),

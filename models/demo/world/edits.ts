@@ -55,7 +55,7 @@ export function unseenCases(seed: number, { count }: { readonly count: number })
   return Array.from({ length: count }, (_, index) => {
     const key = { seed, index: unseenFrom + index };
     const unseen = (["subject", "place", "colour"] as const)[index % 3] ?? "subject";
-    const content = unseenContent(key, unseen);
+    const content = unseenContent(new Dice(key, "unseen"), unseen);
     return { key, unseen, content, edits: editsOf(key, content) };
   });
 }
@@ -63,8 +63,8 @@ export function unseenCases(seed: number, { count }: { readonly count: number })
 /** Unseen clips have indices of their own. */
 const unseenFrom = 1_000_000;
 
-function unseenContent(key: Key, unseen: EditKind): Content {
-  const dice = new Dice(key, "unseen");
+/** A content whose one part training never draws. */
+export function unseenContent(dice: Dice, unseen: EditKind): Content {
   for (;;) {
     const content: Content = {
       subject: dice.pick(unseen === "subject" ? unseenSubjects : subjects),

@@ -5,12 +5,14 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { gridSide } from "./canvas.js";
 import { clip } from "./clip.js";
 import { writeClipFiles } from "./clip-files.js";
 import { demoCases } from "./demo-cases.js";
 import { type EditCase, heldOutCases, unseenCases } from "./edits.js";
 import { type SheetPicture, writePictureSheet } from "./picture-sheet.js";
 import { scene } from "./scene.js";
+import { strangeClip } from "./strangers.js";
 import { captionOf } from "./vocabulary.js";
 
 const sceneRows = 8;
@@ -40,6 +42,14 @@ async function writeWorld(
     ),
   );
   await writePictureSheet(join(folder, "scenes.png"), scenes, { pixelsEach: sheetPixels });
+  const strangers = Array.from({ length: clipCount }, (_, index) =>
+    strangeClip({ seed, index }, { side: gridSide, frameCount: 8 }),
+  );
+  await writePictureSheet(
+    join(folder, "strangers.png"),
+    strangers.map(({ frames, side }) => frames.map((pixels) => ({ pixels, side }))),
+    { pixelsEach: sheetPixels },
+  );
   const cases = {
     "held-out": heldOutCases(seed, { count: clipCount }),
     unseen: unseenCases(seed, { count: clipCount }),

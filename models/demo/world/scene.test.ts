@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { backdropOf, scene, trainingContent } from "./scene.js";
+import { backdropOf, lookOf, scene, trainingContent } from "./scene.js";
 import { allPlaces, isClashing, isHeldOut, isUnseen } from "./vocabulary.js";
 
 describe("scene", () => {
@@ -58,7 +58,7 @@ describe("backdropOf", () => {
     for (const place of allPlaces) {
       const content = { subject: "cat", colour: null, verb: "running", place } as const;
       for (let index = 0; index < 10; index += 1) {
-        const pixels = backdropOf({ seed: 2, index }, content, 64);
+        const pixels = backdropOf({ seed: 2, index }, lookOf(content), 64);
         const rows = Array.from({ length: 64 }, (_, y) => pixels.subarray(y * 192, y * 192 + 192));
         expect(rows.filter((row) => row.every((value) => value === 0))).toEqual([]);
       }

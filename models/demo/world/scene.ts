@@ -7,9 +7,10 @@ import {
   paintSprite,
   shrunk,
 } from "./canvas.js";
+import { type ColourMapping, mapColours } from "./colour-mapping.js";
 import { Dice, type Key } from "./dice.js";
 import { type Path, type Position, pathOf } from "./paths.js";
-import { spriteOf, spriteSide } from "./sprites.js";
+import { type Figure, figureOf, spriteOf, spriteSide } from "./sprites.js";
 import {
   type Content,
   captionOf,
@@ -38,6 +39,19 @@ export interface Scene {
   readonly box: Box;
 }
 
+/** What is drawn. */
+export interface Look {
+  readonly figure: Figure;
+  readonly place: Content["place"];
+  /** Red, green and blue of the place; `null`: as they are. */
+  readonly placeColours: readonly ColourMapping[] | null;
+}
+
+/** The look of what a content names. */
+export const lookOf = ({ subject, colour, place }: Content): Look => ({
+  ...{ figure: figureOf(subject, colour), place, placeColours: null },
+});
+
 /** Frames of a path of which a single picture shows one. */
 const framesOfPath = 8;
 
@@ -55,7 +69,8 @@ export function scene(
   const { side = gridSide, content = trainingContent(key) } = options;
   const path = pathOf(content.verb, framesOfPath, new Dice(key, "path"));
   const position = new Dice(key, "frame").pick(path.positions);
-  const { pixels } = drawn({ key, side, content, groundY: path.groundY, position });
+  const look = lookOf(content);
+  const { pixels } = drawn({ key, side, look, groundY: path.groundY, position });
   const box = boxOf(position, side);
   return { pixels, side, content, caption: captionOf(content), box };
 }
@@ -75,12 +90,12 @@ export function trainingContent(key: Key): Content {
 }
 
 /** A place without anybody in it. */
-export function backdropOf(key: Key, { place }: Content, side: number): Float32Array {
-  return shrunk(paintedBackdrop(key, { place, side }).samples, 3);
+export function backdropOf(key: Key, look: Look, side: number): Float32Array {
+  return shrunk(paintedBackdrop(key, look, side).samples, 3);
 }
 
 /**
- * A picture of a content at a position.
+ * A picture of a look at a position.
  *
  * @returns  pixels `[side, side, 3]` and mask `[side, side]`, float32, 0...1: how much of each
  *           pixel the subject covers, its shadow left out
@@ -88,15 +103,14 @@ export function backdropOf(key: Key, { place }: Content, side: number): Float32A
 export function drawn(shot: {
   readonly key: Key;
   readonly side: number;
-  readonly content: Content;
+  readonly look: Look;
   readonly groundY: Path["groundY"];
   readonly position: Position;
 }): { readonly pixels: Float32Array; readonly mask: Float32Array } {
-  const { key, side, content, groundY, position } = shot;
-  const canvas = paintedBackdrop(key, { place: content.place, side });
+  const { key, side, look, groundY, position } = shot;
+  const canvas = paintedBackdrop(key, look, side);
   paintShadow(canvas, { x: position.x, groundY, height: groundY - position.y });
-  const boxSamples = spriteSide * canvas.scale;
-  const sprite = spriteOf(content.subject, { colour: content.colour, boxSamples });
+  const sprite = spriteOf(look.figure, spriteSide * canvas.scale);
   const covered = paintSprite(canvas, sprite, position);
   return { pixels: shrunk(canvas.samples, 3), mask: shrunk(covered, 1) };
 }
@@ -108,12 +122,10 @@ export function boxOf({ x, y }: Position, side: number): Box {
   return { left, top: (y - spriteSide) * scale, side: spriteSide * scale };
 }
 
-function paintedBackdrop(
-  key: Key,
-  { place, side }: { readonly place: Content["place"]; readonly side: number },
-): Canvas {
+function paintedBackdrop(key: Key, { place, placeColours }: Look, side: number): Canvas {
   const canvas = createCanvas(side);
   paintBackdrop(canvas, place, new Dice(key, `place/${place}`));
+  if (placeColours !== null) mapColours(canvas.samples, placeColours);
   return canvas;
 }
 

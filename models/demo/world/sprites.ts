@@ -43,23 +43,30 @@ const iconPixels = 512;
 
 const kept = new Map<string, Sprite>();
 
+/** A picture of the icon set, in shades of a tint or in its own colours. */
+export interface Figure {
+  readonly icon: string;
+  readonly tint: Rgb | null;
+}
+
+export const figureOf = (subject: Subject, colour: Colour | null): Figure => ({
+  icon: icons[subject],
+  tint: colour === null ? null : tints[colour],
+});
+
 /**
- * A subject's picture, as large as fits the square box, standing on its lower edge.
+ * A figure as large as fits the square box, standing on its lower edge.
  *
- * @param options.boxSamples  the box's side in samples of the canvas
+ * @param boxSamples  the box's side in samples of the canvas
  */
-export function spriteOf(
-  subject: Subject,
-  options: { readonly colour: Colour | null; readonly boxSamples: number },
-): Sprite {
-  const { colour, boxSamples } = options;
-  const key = `${subject} ${colour} ${boxSamples}`;
+export function spriteOf({ icon, tint }: Figure, boxSamples: number): Sprite {
+  const key = `${icon} ${tint} ${boxSamples}`;
   const known = kept.get(key);
   if (known !== undefined) return known;
   const sprite =
-    colour === null
-      ? fitted(drawnIcon(icons[subject]), boxSamples)
-      : tinted(spriteOf(subject, { colour: null, boxSamples }), tints[colour]);
+    tint === null
+      ? fitted(drawnIcon(icon), boxSamples)
+      : tinted(spriteOf({ icon, tint: null }, boxSamples), tint);
   kept.set(key, sprite);
   return sprite;
 }
