@@ -37,10 +37,10 @@ function latentsOf(count: number) {
   return { mean, logVariance: new Float32Array(length).fill(-60) };
 }
 
-const [scenes, clips] = [setOf(36), setOf(24)];
+const [scenes, clips, strangers] = [setOf(36), setOf(24), setOf(16)];
 const data: TrainingData = {
-  ...{ scenes, clips, emptyIds: new Int32Array(24) },
-  ...{ sceneLatents: latentsOf(36), clipLatents: latentsOf(24) },
+  ...{ scenes, clips, strangers, emptyIds: new Int32Array(24) },
+  ...{ sceneLatents: latentsOf(36), clipLatents: latentsOf(24), strangerLatents: latentsOf(16) },
 };
 
 const inputsOf = (name: "unet" | "clip", step: number, share: Share): Arrays =>
@@ -97,6 +97,32 @@ describe("diffusionWork", () => {
     sums.slice(1).forEach((sum, i) => {
       expect(sum).toBeGreaterThanOrEqual((sums[i] ?? 0) - 1e-9);
     });
+  });
+
+  it.each([
+    ["clips", 0, 4],
+    ["pictures", 9, 16],
+  ] as const)("takes a share of the items of %s from strangers", (_, step, count) => {
+    // Strangers have prompts that no other has.
+    const told = strangers.ids.map((id) => id + 100);
+    const withShare = (share: number): number[] => {
+      const clip = { ...recipe.phases.clip, strangers: { clips: 2, share } };
+      const given = {
+        recipe: { ...recipe, phases: { ...recipe.phases, clip } },
+        data: { ...data, strangers: { ...strangers, ids: told } },
+        share: alone,
+      };
+      return Array.from({ length: 20 }, (_, turn) => {
+        const { ids = [] } = diffusionWork("clip", given).step(step + 10 * turn).inputs;
+        return Array.from({ length: count }, (_, item) => ids[24 * item] ?? 0);
+      }).flat();
+    };
+    const isStrange = (id: number): boolean => id > 100;
+    expect(withShare(0).some(isStrange)).toBe(false);
+    expect(withShare(1).every((id) => isStrange(id) || id === 0)).toBe(true);
+    const half = withShare(1 / 2).filter(isStrange).length / (20 * count);
+    expect(half).toBeGreaterThan(0.3);
+    expect(half).toBeLessThan(0.6);
   });
 
   it("leaves some prompts empty", () => {

@@ -23,6 +23,7 @@ import {
   type ProgramCall,
 } from "./phase.js";
 import { wholePicture } from "./picture-crops.js";
+import type { PictureSource } from "./picture-source.js";
 import { type Networks, networksOf, phaseSeed, type Recipe } from "./recipe.js";
 import type { LatentSet, PictureSet } from "./training-data.js";
 
@@ -128,11 +129,13 @@ class Items {
   readonly #given: PhaseGiven;
   readonly #networks: Networks;
   readonly #seed: bigint;
+  readonly #strangerShare: number;
 
-  constructor(given: PhaseGiven, networks: Networks, seed: bigint) {
+  constructor(given: PhaseGiven, networks: Networks, phase: "unet" | "clip") {
     this.#given = given;
     this.#networks = networks;
-    this.#seed = seed;
+    this.#seed = phaseSeed(given.recipe, phase);
+    this.#strangerShare = given.recipe.phases[phase].strangers?.share ?? 0;
   }
 
   /** Item `item` of a batch of so many, whose timesteps are spread evenly. */
@@ -145,22 +148,32 @@ class Items {
     const { recipe, data } = this.#given;
     const { schedule } = this.#networks;
     const key = { seed: this.#seed, step: at.step, item: at.item };
-    const [which = 0, when = 0, isEmpty = 0] = chances(key, 3);
+    const [which = 0, when = 0, isEmpty = 0, isStrange = 0] = chances(key, 4);
     const timestep = integerBy((at.item + when) / at.batch, { below: schedule.timestepCount });
-    const set = at.clips ? data.clips : data.scenes;
-    const frames = at.clips ? framesOfItem(key, recipe) : [0];
+    const { set, latents } = this.#sourceOf({ isClip: at.clips, chance: isStrange });
     const first = at.clips
-      ? recipe.clipFrames * integerBy(which, { below: recipe.clips })
-      : integerBy(which, { below: recipe.scenes });
+      ? recipe.clipFrames * integerBy(which, { below: set.count / recipe.clipFrames })
+      : integerBy(which, { below: set === data.scenes ? recipe.scenes : set.count });
+    const frames = at.clips ? framesOfItem(key, recipe) : [0];
     const { promptTokens } = set;
     const caption = set.ids.subarray(first * promptTokens, (first + 1) * promptTokens);
     return {
-      ...{ key, set, timestep },
-      latents: at.clips ? data.clipLatents : data.sceneLatents,
+      ...{ key, set, latents, timestep },
       pictures: frames.map((frame) => first + frame),
       ids: isEmpty < emptyPromptShare ? data.emptyIds : caption,
       weight: timestepWeight(schedule, timestep) / at.batch,
     };
+  }
+
+  /** Where an item comes from: pictures or clips, or, of some items, strangers. */
+  #sourceOf(item: { readonly isClip: boolean; readonly chance: number }): PictureSource {
+    const { data } = this.#given;
+    if (item.chance < this.#strangerShare) {
+      return { set: data.strangers, latents: data.strangerLatents };
+    }
+    return item.isClip
+      ? { set: data.clips, latents: data.clipLatents }
+      : { set: data.scenes, latents: data.sceneLatents };
   }
 
   /** Item `at` of validation: another picture each, one timestep for all, nothing weighted. */
@@ -188,7 +201,7 @@ export function diffusionWork(phase: "unet" | "clip", given: PhaseGiven): PhaseW
   const { recipe, share } = given;
   const networks = networksOf(recipe);
   const layout = diffusionLayout(networks);
-  const items = new Items(given, networks, phaseSeed(recipe, phase));
+  const items = new Items(given, networks, phase);
   const side = recipe.side / vaeFactor(networks.vae);
   const { batch } = recipe.phases[phase];
   const shapes = {

@@ -25,6 +25,8 @@ export interface PhaseSettings {
   readonly averageKeep: number;
   /** Items of a batch: pictures, or crops of them. All workers together. */
   readonly batch: number;
+  /** Clips of strangers (`../world/strangers.ts`), and the share of items that show one. */
+  readonly strangers?: { readonly clips: number; readonly share: number };
 }
 
 /** All that decides the bits of the checkpoint, besides the code. */
@@ -68,8 +70,9 @@ export const fullRecipe: Recipe = {
       ...{ rate: 1.5e-3, warmupSteps: 100, finalShare: 0.1 },
     },
     clip: {
-      ...{ steps: 3500, batch: 16, averageKeep: 0.998 },
+      ...{ steps: 4500, batch: 16, averageKeep: 0.998 },
       ...{ rate: 6e-4, warmupSteps: 50, finalShare: 0.02 },
+      strangers: { clips: 1536, share: 1 / 3 },
     },
     decoder: {
       ...{ steps: 4000, batch: 16, averageKeep: 0.998 },
@@ -130,11 +133,18 @@ export function phaseHash(recipe: Recipe, phase: PhaseName): string {
   return hashOf({ ...recipe, phases: names.map((name) => [name, recipe.phases[name]]) });
 }
 
+export const strangerCount = ({ phases }: Recipe): number => phases.clip.strangers?.clips ?? 0;
+
 /** Names a recipe's pictures: recipes that differ in how they train share them. */
 export function picturesHash(recipe: Recipe): string {
   const { seed, scenes, validationScenes, clips, clipFrames, side } = recipe;
-  return hashOf({ seed, scenes, validationScenes, clips, clipFrames, side });
+  const strangers = strangerCount(recipe);
+  return hashOf({ seed, scenes, validationScenes, clips, clipFrames, side, strangers });
 }
+
+/** Names what the encoder says of a recipe's pictures. */
+export const latentsHash = (recipe: Recipe): string =>
+  hashOf({ vae: phaseHash(recipe, "vae"), pictures: picturesHash(recipe) });
 
 function hashOf(value: object): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);

@@ -7,9 +7,9 @@ import { diffusionLayout } from "./diffusion-program.js";
 import { initialWeights } from "./initial-weights.js";
 import { phaseWork } from "./phase-work.js";
 import {
+  latentsHash,
   networksOf,
   type PhaseName,
-  phaseHash,
   phaseNames,
   phaseSeed,
   type Recipe,
@@ -69,6 +69,7 @@ interface Encoded {
   readonly sceneLatents: LatentSet;
   readonly recolouredLatents: LatentSet;
   readonly clipLatents: LatentSet;
+  readonly strangerLatents: LatentSet;
 }
 
 /** Kept ones, else all pictures are encoded, and the latents whitened. */
@@ -77,45 +78,43 @@ async function encodedPictures(
   trained: Float32Array,
 ): Promise<Encoded> {
   const { recipe } = at;
-  const { scenes, clips, recoloured } = data;
   const config = networksOf(recipe).vae;
   const cells = (recipe.side / vaeFactor(config)) ** 2;
   const latentsFor = (set: PictureSet): LatentSet =>
     emptyLatents(set, config.latentChannels * cells);
   const encoded = {
     vae: trained.slice(),
-    sceneLatents: latentsFor(scenes),
-    recolouredLatents: latentsFor(recoloured),
-    clipLatents: latentsFor(clips),
+    sceneLatents: latentsFor(data.scenes),
+    recolouredLatents: latentsFor(data.recoloured),
+    clipLatents: latentsFor(data.clips),
+    strangerLatents: latentsFor(data.strangers),
   };
-  const hash = phaseHash(recipe, "vae");
+  const sets = {
+    scenes: [data.scenes, encoded.sceneLatents],
+    recoloured: [data.recoloured, encoded.recolouredLatents],
+    clips: [data.clips, encoded.clipLatents],
+    strangers: [data.strangers, encoded.strangerLatents],
+  } as const;
+  const hash = latentsHash(recipe);
   const file = { path: join(at.folder, `latents-${hash}.safetensors`), hash };
-  const arrays = new Map([
-    ["vae", encoded.vae],
-    ["scenes.mean", encoded.sceneLatents.mean],
-    ["scenes.logVariance", encoded.sceneLatents.logVariance],
-    ["recoloured.mean", encoded.recolouredLatents.mean],
-    ["recoloured.logVariance", encoded.recolouredLatents.logVariance],
-    ["clips.mean", encoded.clipLatents.mean],
-    ["clips.logVariance", encoded.clipLatents.logVariance],
+  const arrays = Object.entries(sets).flatMap(([name, [, { mean, logVariance }]]) => [
+    [`${name}.mean`, mean] as const,
+    [`${name}.logVariance`, logVariance] as const,
   ]);
-  if (await readArrays(file, arrays)) return encoded;
+  const kept = new Map([["vae", encoded.vae] as const, ...arrays]);
+  if (await readArrays(file, kept)) return encoded;
   const start = startVectors(trained);
   const pool = new WorkerPool({ entry, recipe, phase: "vae", data, start });
   try {
-    await pool.encode(scenes, encoded.sceneLatents);
-    await pool.encode(recoloured, encoded.recolouredLatents);
-    await pool.encode(clips, encoded.clipLatents);
+    for (const [set, latents] of Object.values(sets)) await pool.encode(set, latents);
   } finally {
     await pool.end();
   }
   const channels = { channels: config.latentChannels, cells };
   const moments = channelMoments(encoded.sceneLatents, channels);
   whiten({ layout: vectorLayout(vaeTensors(config)), weights: encoded.vae }, config, moments);
-  whitenLatents(encoded.sceneLatents, { config, cells }, moments);
-  whitenLatents(encoded.recolouredLatents, { config, cells }, moments);
-  whitenLatents(encoded.clipLatents, { config, cells }, moments);
-  await writeArrays(file, arrays);
+  for (const [, latents] of Object.values(sets)) whitenLatents(latents, { config, cells }, moments);
+  await writeArrays(file, kept);
   return encoded;
 }
 

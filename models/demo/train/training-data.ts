@@ -1,8 +1,9 @@
 import type { Tokenizer } from "@retake/checkpoint";
-import { clip } from "../world/clip.js";
+import { type Clip, clip } from "../world/clip.js";
 import { type Box, scene } from "../world/scene.js";
+import { strangeClip } from "../world/strangers.js";
 import type { Values } from "./array-file.js";
-import type { Recipe } from "./recipe.js";
+import { type Recipe, strangerCount } from "./recipe.js";
 
 /** Pictures with their captions, in memory that all workers share. */
 export interface PictureSet {
@@ -30,6 +31,8 @@ export interface TrainingData {
   readonly scenes: PictureSet;
   /** Frames of clips, one clip after the other. */
   readonly clips: PictureSet;
+  /** Frames of clips of what has no word. */
+  readonly strangers: PictureSet;
   /** The empty prompt. */
   readonly emptyIds: Int32Array;
   /** The scenes in other colours, in the same order: the VAE has to know them, the U-Net not. */
@@ -37,6 +40,7 @@ export interface TrainingData {
   readonly sceneLatents?: LatentSet;
   readonly recolouredLatents?: LatentSet;
   readonly clipLatents?: LatentSet;
+  readonly strangerLatents?: LatentSet;
 }
 
 /** Zeros that workers see, too. */
@@ -84,40 +88,49 @@ export function emptyData(recipe: Recipe, tokenizer: Tokenizer): TrainingData {
   return {
     scenes: emptySet(recipe.scenes + recipe.validationScenes, size),
     clips: emptySet(recipe.clips * recipe.clipFrames, size),
+    strangers: emptySet(strangerCount(recipe) * recipe.clipFrames, size),
     emptyIds: tokenizer.tokenize("").ids,
   };
 }
 
 /** Draws all pictures of a recipe: takes minutes. */
 export function drawTrainingData(recipe: Recipe, tokenizer: Tokenizer): TrainingData {
-  const { seed, side } = recipe;
+  const { seed, side, clipFrames: frameCount } = recipe;
   const data = emptyData(recipe, tokenizer);
-  const { scenes, clips } = data;
+  const { scenes, clips, strangers } = data;
   for (let index = 0; index < scenes.count; index += 1) {
     const { pixels, box, caption } = scene({ seed, index }, { side });
     setPicture(scenes, index, { pixels, box, ids: tokenizer.tokenize(caption).ids });
   }
-  for (let index = 0; index < recipe.clips; index += 1) {
-    // Clips stand behind all pictures: no clip has the key of a picture.
-    const key = { seed, index: scenes.count + index };
-    const drawn = clip(key, { side, frameCount: recipe.clipFrames });
+  const setClip = (set: PictureSet, at: number, drawn: Clip): void => {
     const { ids } = tokenizer.tokenize(drawn.caption);
     for (const [frame, pixels] of drawn.frames.entries()) {
       const box = drawn.boxes[frame] ?? { left: 0, top: 0, side: 0 };
-      setPicture(clips, index * recipe.clipFrames + frame, { pixels, box, ids });
+      setPicture(set, at * frameCount + frame, { pixels, box, ids });
     }
+  };
+  // Clips stand behind all pictures, strangers behind all clips: no two have one key.
+  for (let at = 0; at < recipe.clips; at += 1) {
+    setClip(clips, at, clip({ seed, index: scenes.count + at }, { side, frameCount }));
+  }
+  for (let at = 0; at < strangerCount(recipe); at += 1) {
+    const key = { seed, index: scenes.count + recipe.clips + at };
+    setClip(strangers, at, strangeClip(key, { side, frameCount }));
   }
   return data;
 }
 
 /** Its arrays by name: what a file of pictures holds. */
-export function arraysOfPictures({ scenes, clips, emptyIds }: TrainingData): Map<string, Values> {
+export function arraysOfPictures(data: TrainingData): Map<string, Values> {
+  const { scenes, clips, strangers, emptyIds } = data;
   const ofSet = (name: string, { pixels, boxes, ids }: PictureSet): [string, Values][] => [
     [`${name}.pixels`, pixels],
     [`${name}.boxes`, boxes],
     [`${name}.ids`, ids],
   ];
-  return new Map([...ofSet("scenes", scenes), ...ofSet("clips", clips), ["emptyIds", emptyIds]]);
+  const sets = { scenes, clips, strangers };
+  const arrays = Object.entries(sets).flatMap(([name, set]) => ofSet(name, set));
+  return new Map([...arrays, ["emptyIds", emptyIds]]);
 }
 
 /** Space for what the encoder says of a set. */
