@@ -8,7 +8,11 @@ const phase = { batch: 16, rate: 1e-3, warmupSteps: 1, finalShare: 0.1, averageK
 const recipe: Recipe = {
   ...fullRecipe,
   ...{ scenes: 4, validationScenes: 32, clips: 3 },
-  phases: { ...fullRecipe.phases, unet: { ...phase, steps: 4 }, clip: { ...phase, steps: 10 } },
+  phases: {
+    ...fullRecipe.phases,
+    unet: { ...phase, steps: 4 },
+    clip: { ...phase, steps: 10, strangers: { clips: 2, share: 0 } },
+  },
 };
 const cells = 16 * 16;
 const channels = 4;
@@ -30,6 +34,12 @@ function slopeOf(x: readonly number[], y: readonly number[]): number {
   return mean(along) / mean(x.map((value) => (value - meanX) ** 2));
 }
 
+/** What of noised latents is not noise: positive, but negative in those of strangers. */
+function cleanOf(noise: readonly number[], noised: readonly number[]): number {
+  const share = slopeOf(noise, noised);
+  return ((noised[0] ?? 0) - share * (noise[0] ?? 0)) / Math.sqrt(1 - share * share) / scale;
+}
+
 /** Latents whose every cell says of which picture and channel it is; posteriors without spread. */
 function latentsOf(count: number) {
   const length = count * channels * cells;
@@ -37,10 +47,14 @@ function latentsOf(count: number) {
   return { mean, logVariance: new Float32Array(length).fill(-60) };
 }
 
-const [scenes, clips, strangers] = [setOf(36), setOf(24), setOf(16)];
+const [scenes, clips] = [setOf(36), setOf(24)];
+/** Strangers have prompts and latents that no other has. */
+const strangers = { ...setOf(16), ids: setOf(16).ids.map((id) => id + 100) };
+const { mean: seenMean, logVariance } = latentsOf(16);
+const strangerLatents = { mean: seenMean.map((value) => -value), logVariance };
 const data: TrainingData = {
   ...{ scenes, clips, strangers, emptyIds: new Int32Array(24) },
-  ...{ sceneLatents: latentsOf(36), clipLatents: latentsOf(24), strangerLatents: latentsOf(16) },
+  ...{ sceneLatents: latentsOf(36), clipLatents: latentsOf(24), strangerLatents },
 };
 
 const inputsOf = (name: "unet" | "clip", step: number, share: Share): Arrays =>
@@ -71,11 +85,8 @@ describe("diffusionWork", () => {
         const at = (item * channels * frames + line) * cells;
         const noise = [...target.slice(at, at + cells)];
         const noised = [...latents.slice(at, at + cells)];
-        const share = slopeOf(noise, noised);
-        shares.push(share);
-        const first = (noised[0] ?? 0) - share * (noise[0] ?? 0);
-        const clean = first / Math.sqrt(1 - share * share) / scale;
-        const map = Math.round(clean) - 1;
+        shares.push(slopeOf(noise, noised));
+        const map = Math.round(cleanOf(noise, noised)) - 1;
         expect(map % channels).toBe(Math.floor(line / frames));
         pictures.add(Math.floor(map / channels));
       }
@@ -103,26 +114,28 @@ describe("diffusionWork", () => {
     ["clips", 0, 4],
     ["pictures", 9, 16],
   ] as const)("takes a share of the items of %s from strangers", (_, step, count) => {
-    // Strangers have prompts that no other has.
-    const told = strangers.ids.map((id) => id + 100);
-    const withShare = (share: number): number[] => {
+    const itemsWith = (share: number) => {
       const clip = { ...recipe.phases.clip, strangers: { clips: 2, share } };
-      const given = {
-        recipe: { ...recipe, phases: { ...recipe.phases, clip } },
-        data: { ...data, strangers: { ...strangers, ids: told } },
-        share: alone,
-      };
+      const given = { recipe: { ...recipe, phases: { ...recipe.phases, clip } }, data };
+      const work = diffusionWork("clip", { ...given, share: alone });
       return Array.from({ length: 20 }, (_, turn) => {
-        const { ids = [] } = diffusionWork("clip", given).step(step + 10 * turn).inputs;
-        return Array.from({ length: count }, (_, item) => ids[24 * item] ?? 0);
+        const { ids = [], latents = [], target = [] } = work.step(step + 10 * turn).inputs;
+        const length = latents.length / count;
+        return Array.from({ length: count }, (_, item) => {
+          const [noise, noised] = [target, latents].map((values) => [
+            ...values.slice(item * length, item * length + cells),
+          ]);
+          return { id: ids[24 * item] ?? 0, clean: cleanOf(noise ?? [], noised ?? []) };
+        });
       }).flat();
     };
-    const isStrange = (id: number): boolean => id > 100;
-    expect(withShare(0).some(isStrange)).toBe(false);
-    expect(withShare(1).every((id) => isStrange(id) || id === 0)).toBe(true);
-    const half = withShare(1 / 2).filter(isStrange).length / (20 * count);
-    expect(half).toBeGreaterThan(0.3);
-    expect(half).toBeLessThan(0.6);
+    expect(itemsWith(0).filter(({ id, clean }) => id > 100 || clean < 0)).toEqual([]);
+    expect(itemsWith(1).filter(({ id, clean }) => (id !== 0 && id < 100) || clean > 0)).toEqual([]);
+    const half = itemsWith(1 / 2);
+    for (const { id, clean } of half) if (id !== 0) expect(id > 100).toBe(clean < 0);
+    const share = half.filter(({ clean }) => clean < 0).length / half.length;
+    expect(share).toBeGreaterThan(0.35);
+    expect(share).toBeLessThan(0.65);
   });
 
   it("leaves some prompts empty", () => {

@@ -135,7 +135,7 @@ class Items {
     this.#given = given;
     this.#networks = networks;
     this.#seed = phaseSeed(given.recipe, phase);
-    this.#strangerShare = given.recipe.phases[phase].strangers?.share ?? 0;
+    this.#strangerShare = phase === "clip" ? given.recipe.phases.clip.strangers.share : 0;
   }
 
   /** Item `item` of a batch of so many, whose timesteps are spread evenly. */

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { fullRecipe, phaseHash, phaseNames, withSteps } from "./recipe.js";
+import {
+  fullRecipe,
+  latentsHash,
+  phaseHash,
+  phaseNames,
+  picturesHash,
+  type Recipe,
+  type StrangerSettings,
+  withSteps,
+} from "./recipe.js";
 
 const changedBy = (steps: Parameters<typeof withSteps>[1]): readonly string[] =>
   phaseNames.filter(
@@ -13,6 +22,23 @@ describe("phaseHash", () => {
     expect(changedBy({ unet: 7 })).toEqual(["unet", "clip"]);
     expect(changedBy({ clip: 7 })).toEqual(["clip"]);
     expect(changedBy({ decoder: 7 })).toEqual(["decoder"]);
+  });
+
+  it("changes with the strangers in the phase that shows them only", () => {
+    const withStrangers = (change: Partial<StrangerSettings>): Recipe => {
+      const { clip } = fullRecipe.phases;
+      const strangers = { ...clip.strangers, ...change };
+      return { ...fullRecipe, phases: { ...fullRecipe.phases, clip: { ...clip, strangers } } };
+    };
+    const [more, rarer] = [withStrangers({ clips: 7 }), withStrangers({ share: 0.1 })];
+    for (const recipe of [more, rarer]) {
+      const changed = phaseNames.filter((p) => phaseHash(recipe, p) !== phaseHash(fullRecipe, p));
+      expect(changed).toEqual(["clip"]);
+    }
+    for (const hash of [picturesHash, latentsHash]) {
+      expect(hash(more)).not.toBe(hash(fullRecipe));
+      expect(hash(rarer)).toBe(hash(fullRecipe));
+    }
   });
 
   it("changes with what all phases share", () => {

@@ -25,8 +25,12 @@ export interface PhaseSettings {
   readonly averageKeep: number;
   /** Items of a batch: pictures, or crops of them. All workers together. */
   readonly batch: number;
-  /** Clips of strangers (`../world/strangers.ts`), and the share of items that show one. */
-  readonly strangers?: { readonly clips: number; readonly share: number };
+}
+
+/** Clips of strangers (`../world/strangers.ts`), and the share of items that show one. */
+export interface StrangerSettings {
+  readonly clips: number;
+  readonly share: number;
 }
 
 /** All that decides the bits of the checkpoint, besides the code. */
@@ -45,7 +49,9 @@ export interface Recipe {
   /** The share of the VAE's items that show a picture in other colours. */
   readonly recolouredShare: number;
   readonly configs: Readonly<Record<keyof typeof checkpointConfigs, object>>;
-  readonly phases: Readonly<Record<PhaseName, PhaseSettings>>;
+  readonly phases: Readonly<Record<PhaseName, PhaseSettings>> & {
+    readonly clip: { readonly strangers: StrangerSettings };
+  };
 }
 
 /** What is shipped. */
@@ -133,12 +139,10 @@ export function phaseHash(recipe: Recipe, phase: PhaseName): string {
   return hashOf({ ...recipe, phases: names.map((name) => [name, recipe.phases[name]]) });
 }
 
-export const strangerCount = ({ phases }: Recipe): number => phases.clip.strangers?.clips ?? 0;
-
 /** Names a recipe's pictures: recipes that differ in how they train share them. */
 export function picturesHash(recipe: Recipe): string {
   const { seed, scenes, validationScenes, clips, clipFrames, side } = recipe;
-  const strangers = strangerCount(recipe);
+  const strangers = recipe.phases.clip.strangers.clips;
   return hashOf({ seed, scenes, validationScenes, clips, clipFrames, side, strangers });
 }
 

@@ -1,4 +1,5 @@
-import { colourMappings } from "../world/colour-mapping.js";
+import { colourMappings, mappedValue } from "../world/colour-mapping.js";
+import { Dice } from "../world/dice.js";
 import type { PictureSet } from "./training-data.js";
 
 /**
@@ -11,12 +12,13 @@ export function recoloured(set: PictureSet, seed: number): PictureSet {
   const pixels = new Uint8Array(new SharedArrayBuffer(set.pixels.length));
   const cells = set.side * set.side;
   for (let index = 0; index < set.count; index += 1) {
-    for (const [to, { channel, low, high }] of colourMappings({ seed, index }).entries()) {
-      const source = (3 * index + channel) * cells;
+    const dice = new Dice({ seed, index }, "recolouring");
+    for (const [to, mapping] of colourMappings(dice).entries()) {
+      const source = (3 * index + mapping.channel) * cells;
       const target = (3 * index + to) * cells;
       for (let cell = 0; cell < cells; cell += 1) {
         const value = (set.pixels[source + cell] ?? 0) / 255;
-        pixels[target + cell] = Math.round(low + (high - low) * value);
+        pixels[target + cell] = Math.round(mappedValue(mapping, value));
       }
     }
   }

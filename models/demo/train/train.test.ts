@@ -34,7 +34,7 @@ const recipe: Recipe = {
   phases: {
     vae: { ...phase, steps: 4 },
     unet: { ...phase, steps: 2 },
-    clip: { ...phase, steps: 9 },
+    clip: { ...phase, steps: 9, strangers: { clips: 2, share: 1 / 2 } },
     decoder: { ...phase, steps: 5 },
   },
 };

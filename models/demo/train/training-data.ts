@@ -3,7 +3,7 @@ import { type Clip, clip } from "../world/clip.js";
 import { type Box, scene } from "../world/scene.js";
 import { strangeClip } from "../world/strangers.js";
 import type { Values } from "./array-file.js";
-import { type Recipe, strangerCount } from "./recipe.js";
+import type { Recipe } from "./recipe.js";
 
 /** Pictures with their captions, in memory that all workers share. */
 export interface PictureSet {
@@ -88,7 +88,7 @@ export function emptyData(recipe: Recipe, tokenizer: Tokenizer): TrainingData {
   return {
     scenes: emptySet(recipe.scenes + recipe.validationScenes, size),
     clips: emptySet(recipe.clips * recipe.clipFrames, size),
-    strangers: emptySet(strangerCount(recipe) * recipe.clipFrames, size),
+    strangers: emptySet(recipe.phases.clip.strangers.clips * recipe.clipFrames, size),
     emptyIds: tokenizer.tokenize("").ids,
   };
 }
@@ -113,7 +113,7 @@ export function drawTrainingData(recipe: Recipe, tokenizer: Tokenizer): Training
   for (let at = 0; at < recipe.clips; at += 1) {
     setClip(clips, at, clip({ seed, index: scenes.count + at }, { side, frameCount }));
   }
-  for (let at = 0; at < strangerCount(recipe); at += 1) {
+  for (let at = 0; at < recipe.phases.clip.strangers.clips; at += 1) {
     const key = { seed, index: scenes.count + recipe.clips + at };
     setClip(strangers, at, strangeClip(key, { side, frameCount }));
   }

@@ -41,6 +41,7 @@ const { icons: bodies }: IconSet = createRequire(import.meta.url)(
 /** Icons are drawn so wide first, then cut to what is drawn on and shrunk by means of areas. */
 const iconPixels = 512;
 
+/** Figures without a tint, by icon and size: there are some hundreds. */
 const kept = new Map<string, Sprite>();
 
 /** A picture of the icon set, in shades of a tint or in its own colours. */
@@ -60,15 +61,10 @@ export const figureOf = (subject: Subject, colour: Colour | null): Figure => ({
  * @param boxSamples  the box's side in samples of the canvas
  */
 export function spriteOf({ icon, tint }: Figure, boxSamples: number): Sprite {
-  const key = `${icon} ${tint} ${boxSamples}`;
-  const known = kept.get(key);
-  if (known !== undefined) return known;
-  const sprite =
-    tint === null
-      ? fitted(drawnIcon(icon), boxSamples)
-      : tinted(spriteOf({ icon, tint: null }, boxSamples), tint);
-  kept.set(key, sprite);
-  return sprite;
+  const key = `${icon} ${boxSamples}`;
+  const plain = kept.get(key) ?? fitted(drawnIcon(icon), boxSamples);
+  kept.set(key, plain);
+  return tint === null ? plain : tinted(plain, tint);
 }
 
 /** The part of an icon that is drawn on, at full size. */

@@ -1,6 +1,6 @@
 import type { Rgb } from "./canvas.js";
 import { type Clip, clip } from "./clip.js";
-import { colourMappings } from "./colour-mapping.js";
+import { colourMappings, keepsColours } from "./colour-mapping.js";
 import { Dice, type Key } from "./dice.js";
 import { type EditKind, unseenContent } from "./edits.js";
 import { type Look, lookOf } from "./scene.js";
@@ -8,25 +8,34 @@ import { type Content, isHeldOut, places } from "./vocabulary.js";
 
 /**
  * Icons that stand for any subject. None of a word of the world, and none that is much like what
- * clips of unseen subjects show: no robot, no ox, no leopard, no water bird.
+ * clips of unseen subjects show: no robot, no ox or bison, no cat of prey but the lion, no fox,
+ * which has the tiger's colours, no water bird.
  */
 export const strangeIcons: readonly string[] = [
-  ...["ant", "badger", "bat", "bear", "beaver", "beetle", "bird", "bison", "blowfish", "boar"],
-  ...["bug", "butterfly", "camel", "two-hump-camel", "chicken", "chipmunk", "crab", "cricket"],
+  ...["ant", "badger", "bat", "bear", "beaver", "beetle", "bird", "blowfish", "boar", "bug"],
+  ...["butterfly", "camel", "two-hump-camel", "chicken", "chipmunk", "crab", "cricket"],
   ...["crocodile", "deer", "dodo", "dog", "dolphin", "donkey", "dove", "dragon", "eagle", "ewe"],
-  ...["fish", "flamingo", "fox", "frog", "giraffe", "goat", "gorilla", "hamster", "hedgehog"],
-  ...["hippopotamus", "honeybee", "kangaroo", "koala", "lion", "lizard", "llama", "lobster"],
-  ...["mammoth", "monkey", "moose", "mouse", "octopus", "orangutan", "otter", "owl", "panda"],
-  ...["parrot", "peacock", "poodle", "raccoon", "ram", "rat", "rhinoceros", "rooster", "sauropod"],
+  ...["fish", "frog", "giraffe", "goat", "gorilla", "hamster", "hedgehog", "hippopotamus"],
+  ...["honeybee", "kangaroo", "koala", "lion", "lizard", "llama", "lobster", "mammoth"],
+  ...["monkey", "moose", "mouse", "octopus", "orangutan", "otter", "owl", "panda", "parrot"],
+  ...["peacock", "poodle", "raccoon", "ram", "rat", "rhinoceros", "rooster", "sauropod"],
   ...["scorpion", "seal", "shark", "skunk", "sloth", "snail", "snake", "spider", "squid"],
   ...["turkey", "turtle", "unicorn", "whale", "wolf", "zebra", "bus", "taxi", "tractor"],
   ...["delivery-truck", "ambulance", "fire-engine", "locomotive", "bicycle", "motor-scooter"],
-  ...["helicopter", "sailboat", "ghost", "snowman", "alien", "alien-monster", "teddy-bear"],
-  ...["teapot", "mushroom", "jack-o-lantern", "rocket", "umbrella", "sled"],
+  ...["helicopter", "sailboat", "ghost", "snowman", "alien", "teddy-bear", "teapot", "mushroom"],
+  ...["jack-o-lantern", "rocket", "umbrella", "sled"],
 ];
 
 /** Which part is strange: there are many more subjects to see than colours or places. */
 const strangeParts: readonly EditKind[] = ["subject", "subject", "place", "colour"];
+
+/** A clip of strangers: what its caption says, and what it shows. */
+export interface Stranger {
+  readonly caption: Content;
+  /** What is drawn of what the world has words for; the strange part is some word all the same. */
+  readonly shown: Content;
+  readonly look: Look;
+}
 
 /**
  * A clip in which one part is of no word that training knows: an icon, a tint or a place in colours
@@ -38,37 +47,38 @@ export function strangeClip(
   key: Key,
   options: { readonly side: number; readonly frameCount: number },
 ): Clip {
-  const dice = new Dice(key, "stranger");
+  const { caption, look } = strangerOf(key);
+  return clip(key, { ...options, content: caption, look });
+}
+
+/** Chooses until no combination that is held out would be drawn. */
+export function strangerOf(key: Key): Stranger {
+  for (let turn = 0; ; turn += 1) {
+    const stranger = chosenStranger(new Dice(key, `stranger/${turn}`));
+    if (stranger !== undefined && !isHeldOut(stranger.shown)) return stranger;
+  }
+}
+
+/** Undefined where the colours of a place would stay what they are. */
+function chosenStranger(dice: Dice): Stranger | undefined {
   const part = dice.pick(strangeParts);
-  const content = strangeContent(dice, part);
-  return clip(key, { ...options, content, look: strangeLook(key, { dice, part, content }) });
-}
-
-function strangeContent(dice: Dice, part: EditKind): Content {
-  for (;;) {
-    const content = unseenContent(dice, part);
-    if (!isHeldOut(content)) return content;
-  }
-}
-
-function strangeLook(
-  key: Key,
-  of: { readonly dice: Dice; readonly part: EditKind; readonly content: Content },
-): Look {
-  const { dice, part, content } = of;
+  const caption = unseenContent(dice, part);
   if (part === "place") {
-    const known = { ...content, place: dice.pick(places) };
-    return { ...lookOf(known), placeColours: colourMappings(key) };
+    const shown = { ...caption, place: dice.pick(places) };
+    const placeColours = colourMappings(dice);
+    if (keepsColours(placeColours)) return undefined;
+    return { caption, shown, look: { ...lookOf(shown), placeColours } };
   }
-  const { figure, ...rest } = lookOf(content);
+  const { figure, ...rest } = lookOf(caption);
   const changed = part === "subject" ? { icon: dice.pick(strangeIcons) } : { tint: tintOf(dice) };
-  return { ...rest, figure: { ...figure, ...changed } };
+  return { caption, shown: caption, look: { ...rest, figure: { ...figure, ...changed } } };
 }
 
-/** Ranges of hues, in degrees, without those of the unseen colours: golden is 46, purple 275. */
+/** Ranges of hues, in degrees, 20 from every tint that has a word. */
 const hueRanges = [
-  [66, 250],
-  [300, 384],
+  [66, 115],
+  [156, 202],
+  [295, 336],
 ] as const;
 
 /** A tint of chance: strong enough to be one. */
