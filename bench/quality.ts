@@ -16,7 +16,14 @@ import {
 } from "../models/demo/judge/classifier.js";
 import { endedBy, isStepCount, stopRules } from "../models/demo/judge/early-stop.js";
 import { Editor } from "../models/demo/judge/editor.js";
-import { type Judging, judgeClip, truthMethods } from "../models/demo/judge/judge-clip.js";
+import {
+  type Judging,
+  judgeClip,
+  modelName,
+  nameOf,
+  settingsName,
+  truthMethods,
+} from "../models/demo/judge/judge-clip.js";
 import { clipOfCase, clipsOfFolder, type JudgedClip } from "../models/demo/judge/judged-clips.js";
 import { type CardSettings, type Method, methodsFor } from "../models/demo/judge/methods.js";
 import { differenceRow, qualityColumns, qualityRow } from "../models/demo/judge/quality-table.js";
@@ -38,7 +45,7 @@ const usage = `npm run bench:quality -- [options]
   --results FILE        default .cache/quality/results.jsonl
   --classifier-steps N  train a classifier anew (default: the one that comes along, of 3000)
   --lanes N             clips judged side by side (default 2): thin networks keep one thread busy
-  --threads N           of each lane (default 1)
+  --threads N           of each lane (default 1); what has no lanes takes those of all
   --by-kind             tell of subject, place and colour edits apart, too
   --table-only          tell what is in the file of results, and judge nothing
   --text-to-image       draw single pictures from sentences, and judge nothing else
@@ -88,8 +95,9 @@ async function judgedClips(options: Options): Promise<readonly JudgedClip[]> {
 /** The classifier and how good it is; one of other steps is trained where it was not yet. */
 async function openJudge({
   classifierSteps: steps,
-  threads,
+  ...options
 }: Options): Promise<{ readonly classifier: Classifier; readonly accuracy: Accuracy }> {
+  const threads = options.threads * options.lanes;
   const weights =
     (await readClassifier(classifierFile(steps))) ?? (await trained({ steps, threads }));
   const classifier = await Classifier.open(weights, { threads });
@@ -144,9 +152,10 @@ interface OpenJudge {
 
 async function judge(options: Options): Promise<Report> {
   const { classifier, accuracy } = await openJudge(options);
-  const editor = await Editor.open(options.model, { cacheDir, threads: options.threads });
+  const { pictures, lanes } = options;
+  const threads = options.threads * (pictures === undefined ? 1 : lanes);
+  const editor = await Editor.open(options.model, { cacheDir, threads });
   try {
-    const { pictures } = options;
     if (pictures === undefined) return await judgeEdits(options, { editor, classifier, accuracy });
     const drawing = { ...pictures, seed: pictureSeed, ddim: cardOf(editor).ddim };
     const sheetPath = (model: string): string =>
@@ -182,23 +191,32 @@ async function judgeEdits(options: Options, open: OpenJudge): Promise<Report> {
   return reportOf(judging, { clips, accuracy, isByKind: options.isByKind });
 }
 
-/** Judges clips, some at once: each lane takes the next one when it is done with its last. */
+/**
+ * Judges clips, some at once: each lane takes the next one when it is done with its last. When one
+ * fails, the others end with the clip that they are at.
+ */
 async function judgeInLanes(
   { model, lanes, threads }: Options,
   { judging, clips }: { readonly judging: Judging; readonly clips: readonly JudgedClip[] },
 ): Promise<void> {
-  const left = clips.entries();
+  const left = [...clips.entries()];
   const run = async (editor: Editor): Promise<void> => {
-    for (const [number, clip] of left) {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [number, clip] = next;
       console.error(`clip ${number + 1} of ${clips.length}: ${clip.caption} (${clip.id})`);
-      await judgeClip({ ...judging, editor }, clip);
+      try {
+        await judgeClip({ ...judging, editor }, clip);
+      } catch (error) {
+        left.length = 0;
+        throw error;
+      }
     }
   };
-  const others = await Promise.all(
-    Array.from({ length: lanes - 1 }, () => Editor.open(model, { cacheDir, threads })),
-  );
+  const others: Editor[] = [];
   try {
-    await Promise.all([judging.editor, ...others].map(run));
+    while (others.length < lanes - 1) others.push(await Editor.open(model, { cacheDir, threads }));
+    const ends = await Promise.allSettled([judging.editor, ...others].map(run));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   } finally {
     await Promise.all(others.map((editor) => editor.close()));
   }
@@ -211,9 +229,11 @@ const stripsOf = ({ results }: Options): string => `${results}.frames`;
 
 const stripPath = (
   options: Options,
-  { model, clip, kind, method }: Pick<Result, "model" | "clip" | "kind" | "method">,
-): string =>
-  join(stripsOf(options), `${[model, clip, kind, method].join("_").replace(/[^\w.-]/g, "-")}.png`);
+  { model, clip, kind, method, settings }: Omit<Result, "score">,
+): string => {
+  const name = [model, clip, kind, method, settings].join("_");
+  return join(stripsOf(options), `${name.replace(/[^\w.-]/g, "-")}.png`);
+};
 
 /**
  * One picture per shown clip: the truth of each edit, then what each method made of it.
@@ -225,21 +245,16 @@ async function writeSheets(
   { judging, clips }: { readonly judging: Judging; readonly clips: readonly JudgedClip[] },
 ): Promise<readonly string[]> {
   const paths: string[] = [];
-  const model = judging.editor.files.hash.slice(0, 12);
   const names = [...truthMethods, ...judging.methods.map(({ name }) => name)];
-  for (const { id, edits } of clips) {
-    const cases = edits.flatMap(({ kind }) =>
-      names.map((method) => ({
-        model,
-        clip: id,
-        kind,
-        method,
-        seed: firstSeedOf(judging, method),
-      })),
+  for (const clip of clips) {
+    const cases = clip.edits.flatMap((edit) =>
+      names.map((method) =>
+        nameOf(judging, { clip, edit, method, seed: firstSeedOf(judging, method) }),
+      ),
     );
     const done = cases.filter((each) => judging.results.has(each));
     if (done.length === 0) continue;
-    const path = join(stripsOf(options), `sheet-${id.replace(/[^\w.-]/g, "-")}.png`);
+    const path = join(stripsOf(options), `sheet-${clip.id.replace(/[^\w.-]/g, "-")}.png`);
     await writeStripSheet(
       path,
       done.map((each) => stripPath(options, each)),
@@ -255,7 +270,7 @@ const firstSeedOf = ({ seeds }: Judging, method: string): number =>
   truthMethods.some((name) => name === method) ? 0 : (seeds[0] ?? 0);
 
 function reportOf(
-  { results, methods, editor }: Judging,
+  judging: Judging,
   {
     clips,
     accuracy,
@@ -266,9 +281,13 @@ function reportOf(
     readonly isByKind: boolean;
   },
 ): Report {
-  const model = editor.files.hash.slice(0, 12);
-  const ids = new Set(clips.map(({ id }) => id));
-  const all = results.all().filter((one) => one.model === model && ids.has(one.clip));
+  const { results, methods } = judging;
+  const model = modelName(judging);
+  const known = results
+    .all()
+    .filter((one) => one.model === model && one.settings === settingsName(judging, one.method));
+  // By clip, not as the lanes came to an end: intervals depend on the order.
+  const all = clips.flatMap(({ id }) => known.filter(({ clip }) => clip === id));
   const names = [...truthMethods, ...methods.map(({ name }) => name)];
   const sets = [...new Set(clips.map(({ set }) => set))];
   const kinds = isByKind ? (["subject", "place", "colour"] as const) : [];
@@ -338,6 +357,12 @@ function rowsOf(
   return [...rows, ...differences];
 }
 
+function countOf(option: string, text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new Error(`${option}: expected a number from 1 on, got ${text}`);
+}
+
 async function main(): Promise<boolean> {
   const { values } = parseArgs({
     options: {
@@ -367,7 +392,7 @@ async function main(): Promise<boolean> {
     methods: values.methods?.split(","),
     classifierSteps:
       values["classifier-steps"] === undefined ? undefined : Number(values["classifier-steps"]),
-    ...{ lanes: Number(values.lanes), threads: Number(values.threads) },
+    ...{ lanes: countOf("--lanes", values.lanes), threads: countOf("--threads", values.threads) },
     isByKind: values["by-kind"],
     isTableOnly: values["table-only"],
     isRecorded: values.record,

@@ -10,13 +10,9 @@ export const stopRules: Readonly<Record<string, (signs: Signs) => number>> = {
   both: ({ reconstruction, change }) => Math.log(reconstruction) + change,
 };
 
-/** After how many updates a method of `isStepCount` ends. */
-const stepOf = (method: string): number =>
-  method === "untuned" ? 0 : Number(method.replace("steps-", ""));
-
-/** Methods that are one tuning at several steps; `untuned` is step 0. */
+/** Methods that are one tuning at several steps; `untuned` is step 0, `tuned` the card's. */
 export const isStepCount = (method: string): boolean =>
-  method === "untuned" || /^steps-\d+$/.test(method);
+  method === "untuned" || method === "tuned" || /^steps-\d+$/.test(method);
 
 /**
  * What would have come out if each tuning had been ended where a rule finds it best: for every clip
@@ -39,8 +35,9 @@ export function endedBy(
   return [...tunings.values()].flatMap((tuning) => {
     const signOf = (method: string): number =>
       mean(tuning.flatMap((one) => (one.method === method && one.signs ? [rule(one.signs)] : [])));
-    const [first, ...others] = [...new Set(tuning.map(({ method }) => method))].map((method) => ({
-      ...{ method, step: stepOf(method), sign: signOf(method) },
+    const steps = new Map(tuning.map((one) => [one.method, one.steps]));
+    const [first, ...others] = [...steps].map(([method, step]) => ({
+      ...{ method, step, sign: signOf(method) },
     }));
     if (first === undefined || others.length === 0) return [];
     const { method: best } = leastSign([first, ...others]);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ClipPixels, HostTensor } from "@retake/gpu-node";
 import { isUnseen } from "../world/vocabulary.js";
 import type { Classifier } from "./classifier.js";
@@ -41,7 +42,7 @@ export async function judgeClip(judging: Judging, clip: JudgedClip): Promise<voi
   }
 }
 
-interface CaseName {
+export interface CaseName {
   readonly clip: JudgedClip;
   readonly edit: JudgedEdit;
   readonly method: string;
@@ -49,11 +50,29 @@ interface CaseName {
 }
 
 const modelNameLength = 12;
+const settingsNameLength = 8;
 
-function nameOf(judging: Judging, { clip, edit, method, seed }: CaseName): Omit<Result, "score"> {
+/** The checkpoint's name in results. */
+export const modelName = ({ editor }: Judging): string =>
+  editor.files.hash.slice(0, modelNameLength);
+
+/** Names a method's settings, and the engine, by their content; the truth has none. */
+export function settingsName({ editor, methods }: Judging, name: string): string {
+  const method = methods.find((each) => each.name === name);
+  if (method === undefined) return "";
+  const content = JSON.stringify([{ ...method, name: "" }, editor.numericsId]);
+  return createHash("sha256").update(content).digest("hex").slice(0, settingsNameLength);
+}
+
+/** What a result is called: all of it but its figures. */
+export function nameOf(
+  judging: Judging,
+  { clip, edit, method, seed }: CaseName,
+): Omit<Result, "score"> {
   return {
-    model: judging.editor.files.hash.slice(0, modelNameLength),
-    ...{ method, set: clip.set, clip: clip.id, kind: edit.kind, seed },
+    ...{ model: modelName(judging), method, settings: settingsName(judging, method) },
+    steps: judging.methods.find(({ name }) => name === method)?.steps ?? 0,
+    ...{ set: clip.set, clip: clip.id, kind: edit.kind, seed },
     keepsUnseen: isUnseen(edit.content),
   };
 }

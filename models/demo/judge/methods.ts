@@ -51,7 +51,9 @@ export function methodsFor(card: CardSettings): readonly Method[] {
     { ...base, name: "untuned", steps: 0 },
     base,
     { ...base, name: "reference", tuning: withTuning({ mode: "reference" }) },
-    ...stepCounts.map((steps) => ({ ...base, name: `steps-${steps}`, steps })),
+    ...stepCounts
+      .filter((steps) => steps !== base.steps)
+      .map((steps) => ({ ...base, name: `steps-${steps}`, steps })),
     ...rates.map((rate) => ({ ...base, name: `rate-${rate}`, tuning: withTuning({ rate }) })),
     {
       ...{ ...base, name: `draws-${drawsOfMany}`, tuning: withTuning({ draws: drawsOfMany }) },

@@ -12,7 +12,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const result = (seed: number): Result => ({
   ...{ model: "m", method: "tuned", set: "held-out", clip: "c", kind: "place", seed },
-  keepsUnseen: false,
+  ...{ settings: "s", steps: 40, keepsUnseen: false },
   score: {
     ...{ subject: 1, place: 1, colour: 1, motionPixels: 0, backgroundDb: null, truthDb: 30 },
     flicker: 0,
@@ -27,7 +27,8 @@ describe("Results", () => {
     await first.add(result(2));
     const second = await Results.open(path);
     expect(second.all()).toEqual([result(1), result(2)]);
-    expect([second.has(result(2)), second.has(result(3))]).toEqual([true, false]);
+    const others = [result(3), { ...result(2), settings: "others" }];
+    expect([result(2), ...others].map((each) => second.has(each))).toEqual([true, false, false]);
   });
 
   it("leaves out the half line of a run that was stopped", async () => {

@@ -9,6 +9,10 @@ export interface Result {
   /** Names the checkpoint by its content. */
   readonly model: string;
   readonly method: string;
+  /** Names the method's settings by their content: the same name may have others tomorrow. */
+  readonly settings: string;
+  /** Updates of the tuning; of the truth, none. */
+  readonly steps: number;
   readonly set: string;
   readonly clip: string;
   readonly kind: EditKind;
@@ -20,10 +24,10 @@ export interface Result {
   readonly signs?: Signs;
 }
 
-type ResultKey = Pick<Result, "model" | "method" | "clip" | "kind" | "seed">;
+type ResultKey = Pick<Result, "model" | "method" | "settings" | "clip" | "kind" | "seed">;
 
-const keyOf = ({ model, method, clip, kind, seed }: ResultKey): string =>
-  JSON.stringify([model, method, clip, kind, seed]);
+const keyOf = ({ model, method, settings, clip, kind, seed }: ResultKey): string =>
+  JSON.stringify([model, method, settings, clip, kind, seed]);
 
 /** Results in a file, one a line: a run that was stopped goes on where it was. */
 export class Results {
