@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { instructionSets } from "@retake/gpu-node";
 
 /** Instruction sets that decide how fast a matrix product can be. */
 const tellingFlags = /^(avx2|avx512f|avx512_bf16|amx_tile|asimd|sve)$/;
@@ -15,7 +14,8 @@ const require = createRequire(import.meta.url);
 
 /** What the figures were measured on and with, in a line; never the machine's name. */
 export function machineText(versions: readonly string[] = []): string {
-  const flags = instructionSets()?.split(/\s+/) ?? [];
+  const info = readFileSync("/proc/cpuinfo", "utf8");
+  const flags = /^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1]?.trim().split(/\s+/) ?? [];
   const ort = require("onnxruntime-node/package.json") as { version: string };
   const cores = `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "a CPU"}`;
   return [

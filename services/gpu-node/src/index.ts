@@ -9,7 +9,6 @@ export {
   type WeightLocations,
 } from "./runtime/engine.js";
 export { engineVersions } from "./runtime/engine-versions.js";
-export { instructionSets } from "./runtime/optimized-program.js";
 export type { ClipPixels } from "./tasks/clip-pixels.js";
 export { decodeLatents } from "./tasks/decode-latents.js";
 export { prepareEdit } from "./tasks/edit-programs.js";
