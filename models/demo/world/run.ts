@@ -6,7 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gridSide } from "./canvas.js";
-import { clip } from "./clip.js";
+import { type Clip, clip } from "./clip.js";
 import { writeClipFiles } from "./clip-files.js";
 import { demoCases } from "./demo-cases.js";
 import { type EditCase, heldOutCases, unseenCases } from "./edits.js";
@@ -45,11 +45,10 @@ async function writeWorld(
   const strangers = Array.from({ length: clipCount }, (_, index) =>
     strangeClip({ seed, index }, { side: gridSide, frameCount: 8 }),
   );
-  await writePictureSheet(
-    join(folder, "strangers.png"),
-    strangers.map(({ frames, side }) => frames.map((pixels) => ({ pixels, side }))),
-    { pixelsEach: sheetPixels },
-  );
+  const strangersPath = join(folder, "strangers.png");
+  await writePictureSheet(strangersPath, strangers.map(rowOf), { pixelsEach: sheetPixels });
+  console.log(`${strangersPath}, from top to bottom, as they are called in training:`);
+  console.log(strangers.map(({ caption }) => caption).join("\n"));
   const cases = {
     "held-out": heldOutCases(seed, { count: clipCount }),
     unseen: unseenCases(seed, { count: clipCount }),
@@ -67,8 +66,10 @@ async function writeWorld(
 
 /** The frames of a clip in a row, then those of the truth of each of its edits. */
 function rowsOf({ key, content, edits }: EditCase): SheetPicture[][] {
-  return [content, ...edits.map((edit) => edit.content)].map((shown) => {
-    const { frames, side } = clip(key, { content: shown });
-    return frames.map((pixels) => ({ pixels, side }));
-  });
+  const contents = [content, ...edits.map((edit) => edit.content)];
+  return contents.map((shown) => rowOf(clip(key, { content: shown })));
+}
+
+function rowOf({ frames, side }: Clip): SheetPicture[] {
+  return frames.map((pixels) => ({ pixels, side }));
 }

@@ -32,7 +32,7 @@ const strangeParts: readonly EditKind[] = ["subject", "subject", "place", "colou
 /** A clip of strangers: what its caption says, and what it shows. */
 export interface Stranger {
   readonly caption: Content;
-  /** What is drawn of what the world has words for; the strange part is some word all the same. */
+  /** What the parts that have a word show: of a strange place, whose place was recoloured. */
   readonly shown: Content;
   readonly look: Look;
 }
