@@ -57,9 +57,9 @@ describe("retake edit", () => {
     expect(Object.keys(timings)).toEqual([...phases, "write"]);
     expect(settings).toMatchObject({
       steps: 4,
-      rate: 2e-4,
+      rate: 2e-3,
       guidance: 3,
-      strength: 0.68,
+      strength: 0.76,
       seed: 33,
       size: "32x32",
     });
