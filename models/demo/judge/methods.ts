@@ -34,7 +34,7 @@ function baseMethod({ steps, rate, ddim, guidance, strength }: CardSettings): Me
 }
 
 const stepCounts = [30, 60, 120, 300];
-const rates = [1e-4, 3e-4, 1e-3];
+const rates = [2e-4, 1e-3, 4e-3];
 const drawsOfMany = 4;
 const strengths = [0.52, 0.88, 1];
 const guidances = [1, 2, 4, 6];
