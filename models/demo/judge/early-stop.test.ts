@@ -42,6 +42,24 @@ describe("endedBy", () => {
     expect(endings("reconstruction", equal).map(({ steps }) => steps)).toEqual([40]);
   });
 
+  it("leaves a tuning out that lacks a number of steps, in one edit or in all", () => {
+    const ofClip = (clip: string, kind: Result["kind"]) =>
+      [...results, result("tuned", 1, 9), result("tuned", 2, 9)].map((one) => ({
+        ...one,
+        ...{ clip, kind },
+      }));
+    const lacking = ofClip("d", "place").filter(
+      ({ seed, method }) => seed === 1 || method !== "tuned",
+    );
+    const begun = ofClip("e", "colour").filter(({ method }) => method === "steps-30");
+    const all = [...ofClip("c", "place"), ...lacking, ...ofClip("e", "place"), ...begun];
+    expect(endings("reconstruction", all).map(({ clip, seed }) => [clip, seed])).toEqual([
+      ["c", 1],
+      ["c", 2],
+      ["d", 1],
+    ]);
+  });
+
   it("goes by the rule that it is given", () => {
     expect(ended("change")).toEqual([
       ["auto", 1, 4],

@@ -16,7 +16,8 @@ export const isStepCount = (method: string): boolean =>
 
 /**
  * What would have come out if each tuning had been ended where a rule finds it best: for every clip
- * and seed the results of the number of steps with the least sign, as a method of its own.
+ * and seed the results of the number of steps with the least sign, as a method of its own. Tunings
+ * that were not judged at every number of steps have less to choose from, and are left out.
  */
 export function endedBy(
   rule: (signs: Signs) => number,
@@ -32,7 +33,10 @@ export function endedBy(
       tunings.set(key, [...(tunings.get(key) ?? []), { ...result, seed }]);
     }
   }
-  return [...tunings.values()].flatMap((tuning) => {
+  const methodCount = new Set(stepped.map(({ method }) => method)).size;
+  const isWhole = (tuning: readonly Result[]): boolean =>
+    tuning.length === methodCount * new Set(tuning.map(({ kind }) => kind)).size;
+  return [...tunings.values()].filter(isWhole).flatMap((tuning) => {
     const signOf = (method: string): number =>
       mean(tuning.flatMap((one) => (one.method === method && one.signs ? [rule(one.signs)] : [])));
     const steps = new Map(tuning.map((one) => [one.method, one.steps]));
