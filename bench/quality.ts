@@ -25,12 +25,17 @@ import {
   truthMethods,
 } from "../models/demo/judge/judge-clip.js";
 import { clipOfCase, clipsOfFolder, type JudgedClip } from "../models/demo/judge/judged-clips.js";
-import { type CardSettings, type Method, methodsFor } from "../models/demo/judge/methods.js";
+import {
+  type CardSettings,
+  type Method,
+  methodsFor,
+  needsSeeds,
+} from "../models/demo/judge/methods.js";
 import { differenceRow, qualityColumns, qualityRow } from "../models/demo/judge/quality-table.js";
 import { type Result, Results } from "../models/demo/judge/results.js";
 import { writeSheetsBeside, writeStrip, writeStripSheet } from "../models/demo/judge/strips.js";
 import { trainClassifier } from "../models/demo/judge/train-classifier.js";
-import { heldOutCases, unseenCases } from "../models/demo/world/edits.js";
+import { type EditKind, heldOutCases, unseenCases } from "../models/demo/world/edits.js";
 import { cacheDir, rootDir } from "./places.js";
 import { publishReport, type Report, runBench } from "./report.js";
 import { textToImage } from "./text-to-image.js";
@@ -46,7 +51,7 @@ const usage = `npm run bench:quality -- [options]
   --classifier-steps N  train a classifier anew (default: the one that comes along, of 3000)
   --lanes N             clips judged side by side (default 2): thin networks keep one thread busy
   --threads N           of each lane (default 1); what has no lanes takes those of all
-  --by-kind             tell of subject, place and colour edits apart, too
+  --by-kind             tell of subject, place and colour edits apart, and of swaps together
   --table-only          tell what is in the file of results, and judge nothing
   --text-to-image       draw single pictures from sentences, and judge nothing else
   --pictures N          of --text-to-image, half of held-out combinations (default 64)
@@ -288,22 +293,23 @@ function reportOf(
     .filter((one) => one.model === model && one.settings === settingsName(judging, one.method));
   // By clip, not as the lanes came to an end: intervals depend on the order.
   const all = clips.flatMap(({ id }) => known.filter(({ clip }) => clip === id));
-  const names = [...truthMethods, ...methods.map(({ name }) => name)];
   const sets = [...new Set(clips.map(({ set }) => set))];
-  const kinds = isByKind ? (["subject", "place", "colour"] as const) : [];
-  const groups = sets.flatMap((set) => {
+  const groups = sets.flatMap((set): readonly Group[] => {
     const inSet = all.filter((one) => one.set === set);
     const kept = inSet.filter((one) => one.keepsUnseen);
     return [
-      { set, list: inSet },
-      ...kinds.map((kind) => ({
-        set: `${set}, ${kind} edits`,
-        list: inSet.filter((one) => one.kind === kind),
+      { set, list: inSet, tellsAll: true },
+      ...(isByKind ? kindGroups : []).map((kinds) => ({
+        set: `${set}, ${kinds.join(" and ")} edits`,
+        list: inSet.filter(({ kind }) => kinds.includes(kind)),
+        tellsAll: false,
       })),
-      ...(kept.length > 0 ? [{ set: `${set}, unseen part stays`, list: kept }] : []),
+      ...(kept.length > 0
+        ? [{ set: `${set}, unseen part stays`, list: kept, tellsAll: true }]
+        : []),
     ];
   });
-  const rows = groups.flatMap(({ set, list }) => rowsOf(set, { list, names }));
+  const rows = groups.flatMap((group) => rowsOf(group, methods));
   const accuracyText = accuracyTextOf(accuracy);
   return {
     title: "bench:quality",
@@ -329,32 +335,60 @@ function accuracyTextOf(accuracy: Accuracy): (kind: keyof Accuracy) => string {
   };
 }
 
-function rowsOf(
-  set: string,
-  { list, names }: { readonly list: readonly Result[]; readonly names: readonly string[] },
-): Report["rows"] {
-  const stopped = Object.entries(stopRules).map(([rule, by]) => {
+/** Results that are told of together. */
+interface Group {
+  readonly set: string;
+  readonly list: readonly Result[];
+  /** Whether all methods are told of, and against each other; if not, numbers of steps alone. */
+  readonly tellsAll: boolean;
+}
+
+/** Kinds of edits that `--by-kind` tells of: the swaps together, and each alone. */
+const kindGroups: readonly (readonly EditKind[])[] = [
+  ["subject", "place"],
+  ["subject"],
+  ["place"],
+  ["colour"],
+];
+
+function rowsOf({ set, list, tellsAll }: Group, methods: readonly Method[]): Report["rows"] {
+  const names = methods.map(({ name }) => name);
+  const seedless = new Set(methods.filter((one) => !needsSeeds(one)).map(({ name }) => name));
+  const told = tellsAll ? [...truthMethods, ...names] : names.filter(isStepCount);
+  const stopped = Object.entries(tellsAll ? stopRules : {}).map(([rule, by]) => {
     const name = `stopped by ${rule}`;
     return { method: name, results: endedBy(by, { results: list, name }) };
   });
   const all = [
-    ...names.map((method) => ({ method, results: list.filter((one) => one.method === method) })),
+    ...told.map((method) => ({ method, results: list.filter((one) => one.method === method) })),
     ...stopped,
   ].filter(({ results }) => results.length > 0);
   const rows = all.map(({ method, results }) => ({ cells: qualityRow({ set, method }, results) }));
-  // What `--stop auto` goes by, against every number of steps that it could have ended at.
-  const auto = "stopped by reconstruction";
-  const compared = [
-    ["tuned", "untuned"] as const,
-    ...names.filter(isStepCount).map((steps) => [auto, steps] as const),
-  ];
+  const compared = [["tuned", "untuned"] as const, ...(tellsAll ? comparisons(names) : [])];
   const differences = compared.flatMap(([method, against]) => {
     const [ours, theirs] = [method, against].map((name) => all.find((one) => one.method === name));
     if (ours === undefined || theirs === undefined) return [];
-    const results = { method: ours.results, against: theirs.results };
-    return [{ cells: differenceRow({ set, method, against }, results) }];
+    const results = { method: ours.results, against: theirs.results, seedless };
+    const cells = differenceRow({ set, method, against }, results);
+    return cells === undefined ? [] : [{ cells }];
   });
   return [...rows, ...differences];
+}
+
+/**
+ * Which methods are told against which: what `--stop auto` goes by against every number of steps
+ * that it could have ended at, those that change one setting against the card's, and those with an
+ * untuned twin against it.
+ */
+function comparisons(names: readonly string[]): readonly (readonly [string, string])[] {
+  const auto = "stopped by reconstruction";
+  const others = names.filter((name) => name !== "tuned" && !name.startsWith("untuned"));
+  const twins = others.filter((name) => names.includes(`untuned-${name}`));
+  return [
+    ...names.filter(isStepCount).map((steps) => [auto, steps] as const),
+    ...others.map((name) => [name, "tuned"] as const),
+    ...twins.map((name) => [name, `untuned-${name}`] as const),
+  ];
 }
 
 function countOf(option: string, text: string): number {
