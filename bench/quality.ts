@@ -35,7 +35,7 @@ import { differenceRow, qualityColumns, qualityRow } from "../models/demo/judge/
 import { type Result, Results } from "../models/demo/judge/results.js";
 import { writeSheetsBeside, writeStrip, writeStripSheet } from "../models/demo/judge/strips.js";
 import { trainClassifier } from "../models/demo/judge/train-classifier.js";
-import { type EditKind, heldOutCases, unseenCases } from "../models/demo/world/edits.js";
+import { type EditKind, editKinds, heldOutCases, unseenCases } from "../models/demo/world/edits.js";
 import { cacheDir, rootDir } from "./places.js";
 import { publishReport, type Report, runBench } from "./report.js";
 import { textToImage } from "./text-to-image.js";
@@ -346,9 +346,7 @@ interface Group {
 /** Kinds of edits that `--by-kind` tells of: the swaps together, and each alone. */
 const kindGroups: readonly (readonly EditKind[])[] = [
   ["subject", "place"],
-  ["subject"],
-  ["place"],
-  ["colour"],
+  ...editKinds.map((kind) => [kind]),
 ];
 
 function rowsOf({ set, list, tellsAll }: Group, methods: readonly Method[]): Report["rows"] {
